@@ -62,4 +62,5 @@ async def test_the_deployment(
         *[("Old", "One")] * 3,
         *[("New", "One")] * 3,
     ]
-    assert (await dbwarden.verify(config)).clean
+    verified = await dbwarden.verify(config)
+    assert verified.clean, [item.problem for item in verified.migrations]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.scratch_clients import ScratchClient
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import UsageError
@@ -223,6 +224,12 @@ class AuthoringDialect(Protocol):
         Raises:
             UsageError: No scratch server is available; lists the options.
         """
+        ...
+
+    def client(
+        self, database: ScratchDatabase
+    ) -> AbstractAsyncContextManager[ScratchClient] | None:
+        """Connect an application to *database*; ``None`` if only one connection can use it."""
         ...
 
     async def read_live(self, config: DatabaseConfig) -> Schema:

@@ -24,7 +24,7 @@ SMALL = 10_000
 """The number of rows up to which ``migrate`` runs a backfill to its end."""
 
 REPLAYED = 2
-"""The rows of a batch in a scratch database, whose tables have a few."""
+"""The rows of the first batch in a scratch database, whose tables have a few."""
 
 MOST_LEFT = 1_000_000
 """The number up to which rows that do not satisfy ``until`` are counted."""

@@ -66,7 +66,7 @@ class SampleRows(ABC):
     def _row(
         self, table: Table, number: int, *, defaults: bool, allowed: bool | str
     ) -> dict[str, str] | None:
-        keys = _unique_columns(table) if number >= _DUPLICATE else _key_columns(table)
+        keys = _unique_columns(table) if number >= _DUPLICATE else key_columns(table)
         referring = {name for key in table.foreign_keys for name in key.columns}
         row: dict[str, str] = {}
         for column in table.columns:
@@ -96,7 +96,7 @@ class SampleRows(ABC):
         return row
 
 
-def _key_columns(table: Table) -> set[str]:
+def key_columns(table: Table) -> set[str]:
     """Return the columns in unique or foreign keys."""
     return _unique_columns(table).union(*(key.columns for key in table.foreign_keys))
 

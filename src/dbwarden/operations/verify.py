@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.labels import display_name, shorten
 from dbwarden.authoring.prove.proof import differences
+from dbwarden.authoring.prove.quiet_run import Run
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
     RowTrial,
@@ -15,14 +17,15 @@ from dbwarden.authoring.prove.row_trials import (
     try_rows,
     type_change_effects,
 )
+from dbwarden.authoring.prove.writers import prove_writes
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
-from dbwarden.errors import ScratchRefused
+from dbwarden.errors import DBWardenError, NotProven, ScratchRefused
 from dbwarden.files.declarations import covers
 from dbwarden.files.migration import Migration
 from dbwarden.operations.operation import migration_files, operation
-from dbwarden.planning.phases import deployment_order, is_post
+from dbwarden.planning.phases import deployment_order, is_post, online_sets
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName
 
@@ -82,6 +85,8 @@ async def verify(config: DatabaseConfig) -> VerifyResult:
             results = await _prove_all(session, files, results)
         if all(item.problem is None for item in results):
             results = await _prove_phases(session, files, results)
+        if all(item.problem is None for item in results):
+            results = await _prove_sets(session, files, results)
         server = (await session.scratch_server()).version
     return VerifyResult(database=config.database_name, server=server, migrations=tuple(results))
 
@@ -182,11 +187,11 @@ def judge(migration: Migration, seen: RowTrial) -> Verified:
     )
 
 
-def _message_of(error: ScratchRefused) -> str:
+def _message_of(error: DBWardenError) -> str:
     return f"{_place_of(error)}{error.message}"
 
 
-def _place_of(error: ScratchRefused) -> str:
+def _place_of(error: DBWardenError) -> str:
     """Return the place of *error* without its folder, as the beginning of a line."""
     at = error.location
     parts = (at.path.name, at.line, at.column) if at is not None else ()
@@ -293,6 +298,38 @@ async def _prove_phases(
         else item
         for item in results
     ]
+
+
+async def _prove_sets(
+    session: ScratchSession, files: Sequence[Migration], results: list[Verified]
+) -> list[Verified]:
+    """Run each set of files for tables in use while an application writes."""
+    sets = online_sets(files)
+    if not sets:
+        return results
+    server = await session.scratch_server()
+    database = await server.create()
+    ran = 0
+    for items in sets:
+        first, last = files.index(items[0]), files.index(items[-1]) + 1
+        await files_source(files[ran:first]).build(database)
+        before, original = await database.read(), await server.create(copy_of=database)
+        await files_source(files[first:last]).build(database)
+        ran = last
+        run = Run(before=before, after=await database.read(), migrations=items)
+        try:
+            await prove_writes(session, partial(server.create, copy_of=original), run)
+        except (NotProven, ScratchRefused) as error:
+            file = error.location.path if error.location is not None else items[0].path
+            problem = ". ".join(
+                filter(None, (f"{_place_of(error)}{error.message}", error.next_step))
+            )
+            return [
+                _result(files[place], "fails", problem) if files[place].path == file else item
+                for place, item in enumerate(results)
+            ]
+        await server.discard(original)
+    return results
 
 
 __all__ = ["Verified", "VerifyResult", "verify"]

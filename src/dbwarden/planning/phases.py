@@ -106,3 +106,24 @@ def _ordered(files: Sequence[Migration]) -> Iterator[Migration]:
         del held[:place]
         yield item
     yield from held
+
+
+def online_sets(files: Sequence[Migration]) -> tuple[tuple[Migration, ...], ...]:
+    """Return the files that change tables in use together, with a backfill among them.
+
+    They follow each other: some of phase ``pre``, of which the last ones wait for the backfills,
+    and those of phase ``post``.
+    """
+    found: list[list[Migration]] = [[]]
+    for item in files:
+        last = found[-1][-1] if found[-1] else None
+        begins = (
+            item.phase == "pre"
+            and last is not None
+            and bool(is_post(last) or (last.requires_backfill and not item.requires_backfill))
+        )
+        if item.version is None or item.phase is None or begins:
+            found.append([])
+        if item.version is not None and item.phase is not None:
+            found[-1].append(item)
+    return tuple(tuple(items) for items in found if any(item.backfill for item in items))

@@ -1,19 +1,19 @@
 """Migrations before and after a deployment."""
 
+from dataclasses import replace
+
 import pytest
 
 from dbwarden.errors import PhaseOrder
-from dbwarden.files.migration import Migration, Phase
+from dbwarden.files.migration import Backfill, Migration, Phase
 from dbwarden.planning import compare, plan_upgrade
-from dbwarden.planning.phases import deployment_order
+from dbwarden.planning.phases import deployment_order, online_sets
 from dbwarden.types import Version
 from tests.unit.files.migrations import migration
 
 
 def files(*phases: Phase | None, depends: dict[int, int] | None = None) -> list[Migration]:
     """Migrations from 0001 on, with these phases and dependencies."""
-    from dataclasses import replace
-
     return [
         replace(
             migration(number, *([(depends or {})[number]] if number in (depends or {}) else [])),
@@ -55,3 +55,18 @@ def test_pre_never_overtakes_a_post_that_it_needs() -> None:
 def test_a_deployment_that_skips_releases_has_another_order() -> None:
     order = deployment_order(files("pre", "post", "pre", "post", "pre", depends={5: 2}))
     assert [item.version for item in order] == [Version(n) for n in (1, 3, 2, 5, 4)]
+
+
+def test_a_set_ends_with_its_last_phase() -> None:
+    # expand, backfill, switch and contract; a set without contract; a backfill without a phase
+    every = files("pre", "pre", "pre", "post", "pre", "pre", "pre", "pre", "pre", None, "pre")
+    migrations = [
+        replace(
+            item,
+            backfill=Backfill(table="t", line=1) if number in (2, 6, 9, 10) else None,
+            requires_backfill=(Version(number - 1),) if number in (3, 7) else (),
+        )
+        for number, item in enumerate(every, start=1)
+    ]
+    versions = [[item.version for item in items] for items in online_sets(migrations)]
+    assert versions == [[1, 2, 3, 4], [5, 6, 7], [8, 9]]

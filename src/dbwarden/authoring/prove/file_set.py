@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from dbwarden import telemetry
 from dbwarden.authoring.prove.proof import Ends, Proof, must_equal
+from dbwarden.authoring.prove.quiet_run import Run
 from dbwarden.authoring.prove.row_trials import NOTHING, RowTrial, untried, with_touched_tables
+from dbwarden.authoring.prove.writers import prove_writes
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import ScratchDatabase, TracedStatement
 from dbwarden.errors import ScratchRefused
@@ -41,6 +43,12 @@ async def prove_set(
     again = await database.read()
     await must_equal(scratch, again, ends.desired, migrations[-1], "second upgrade", ends.left)
     rows = await _try_rows(await scratch.copy(source), ends.current, migrations)
+
+    async def copy() -> ScratchDatabase:
+        return await scratch.copy(source)
+
+    run = Run(before=ends.current, after=ends.desired, migrations=tuple(migrations))
+    await prove_writes(scratch, copy, run)
     server = (await scratch.scratch_server()).version
     return tuple(
         Proof(

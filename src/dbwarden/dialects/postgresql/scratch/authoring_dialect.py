@@ -26,6 +26,7 @@ from dbwarden.dialects.postgresql.migrate.connecting import (
 )
 from dbwarden.dialects.postgresql.migrate.retrying import while_full
 from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
+from dbwarden.dialects.postgresql.scratch.client import client_of
 from dbwarden.dialects.postgresql.scratch.expressions import replace_synonyms
 from dbwarden.dialects.postgresql.scratch.namespaces import default_namespace, make_namespace
 from dbwarden.dialects.postgresql.scratch.place import Place
@@ -58,6 +59,7 @@ class PostgresAuthoringDialect:
     literal = staticmethod(value_literal)
     namespace = staticmethod(make_namespace)
     safer_form = staticmethod(safer_form)
+    client = staticmethod(client_of)
 
     async def identity(self, config: DatabaseConfig) -> str | None:
         """Return the version of the scratch server without starting it."""

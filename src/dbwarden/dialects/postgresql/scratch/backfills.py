@@ -12,13 +12,18 @@ from dbwarden.dialects.postgresql.backfill.statements import Statements
 from dbwarden.dialects.postgresql.backfill.walking import Walk
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal
+from dbwarden.dialects.scratch_clients import Pause, go_on
 from dbwarden.errors import DBWardenError, ScratchRefused
 from dbwarden.files.migration import Migration
 from dbwarden.types import DatabaseName
 
 
 async def replay_backfill(
-    raw: Any, database: DatabaseName, migration: Migration, steps: Sequence[Step]
+    raw: Any,
+    database: DatabaseName,
+    migration: Migration,
+    steps: Sequence[Step],
+    pause: Pause = go_on,
 ) -> None:
     """Run the backfill *migration* on the connection *raw*, each batch in its own transaction.
 
@@ -32,7 +37,7 @@ async def replay_backfill(
 
     session = Session(raw, database, reconnect, grace=0)
     try:
-        await _run(session, database, await work_of_steps(migration, steps))
+        await _run(session, database, await work_of_steps(migration, steps), pause)
     except ServerRefused as refused:
         place = migration.at(migration.upgrade.line)
         raise refusal(_of_server(refused), database, None, place) from refused
@@ -54,7 +59,7 @@ def _of_server(refused: ServerRefused) -> asyncpg.PostgresError:
     return refused.__cause__
 
 
-async def _run(session: Session, database: DatabaseName, work: BackfillWork) -> None:
+async def _run(session: Session, database: DatabaseName, work: BackfillWork, pause: Pause) -> None:
     walk, statements = Walk(session, database, work), Statements(session, database, work)
     table = await walk.find_key()
     left: int | None = None
@@ -64,7 +69,8 @@ async def _run(session: Session, database: DatabaseName, work: BackfillWork) -> 
         while last is not None:
             await session.send("BEGIN")
             try:
-                found = await walk.next_rows(table, cycle, cursor, last, REPLAYED)
+                size = REPLAYED << min(number, 10)
+                found = await walk.next_rows(table, cycle, cursor, last, size)
                 if found is not None:
                     number += 1
                     await statements.run(found.condition, found.rows, number)
@@ -75,6 +81,7 @@ async def _run(session: Session, database: DatabaseName, work: BackfillWork) -> 
             if found is None:
                 break
             cursor = found.cursor
+            await pause(work.migration.upgrade.line)
         before, left = left, await walk.count_left(table)
         if left == 0:
             return

@@ -89,7 +89,7 @@ async def add_rows(raw: Any, schema: Schema, *, duplicate: bool = False) -> tupl
     except asyncpg.PostgresError:
         return ()
     tables = [table for table in schema.tables if table.partition_by is None]
-    values = Values(schema, await _guesses(raw, schema))
+    values = Values(schema, await guesses(raw, schema))
     counts: dict[QualifiedName, int] = {}
     for table in tables:
         numbers = values.numbers(table, duplicate=duplicate)
@@ -104,7 +104,7 @@ async def _any(raw: Any, name: QualifiedName) -> bool:
     return bool(await raw.fetchval(f"SELECT EXISTS (SELECT FROM {_sql(name)})"))
 
 
-async def _guesses(raw: Any, schema: Schema) -> dict[str, str]:
+async def guesses(raw: Any, schema: Schema) -> dict[str, str]:
     """Return a literal that the server accepts for each otherwise unknown type."""
     types = {column.type for table in schema.tables for column in table.columns}
     literals: dict[str, str] = {}

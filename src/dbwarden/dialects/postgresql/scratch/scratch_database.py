@@ -43,6 +43,7 @@ from dbwarden.dialects.postgresql.scratch.subscriptions import EXIST, FORGET, re
 from dbwarden.dialects.postgresql.scratch.tracing import locating, trace_statements
 from dbwarden.dialects.postgresql.sql import splitting
 from dbwarden.dialects.postgresql.sql.error_texts import PostgresText
+from dbwarden.dialects.scratch_clients import Pause, go_on
 from dbwarden.errors import ScratchRefused
 from dbwarden.files.migration import Migration, Section
 from dbwarden.linting.facts import Observed
@@ -202,10 +203,14 @@ class PostgresScratchDatabase:
         self._raw: Any = None
         self._dirty = self._leaves = False
 
+    async def dial(self) -> Any:
+        """Return a connection of its own, which the caller closes before a copy is made."""
+        return await self._dial(self.name)
+
     async def connection(self) -> Any:
         """Return the open connection in the state of the last migration or statement."""
         if self._raw is None or self._raw.is_closed():
-            self._raw = await self._dial(self.name)
+            self._raw = await self.dial()
         return self._raw
 
     async def fresh(self) -> Any:
@@ -271,7 +276,7 @@ class PostgresScratchDatabase:
         except asyncpg.PostgresError as error:
             raise self._failed(error, statement, None) from error
 
-    async def replay(self, migration: Migration, section: Section) -> None:
+    async def replay(self, migration: Migration, section: Section, pause: Pause = go_on) -> None:
         """Run a section of a migration step by step, as ``migrate`` does; without a history.
 
         Raises:
@@ -280,13 +285,14 @@ class PostgresScratchDatabase:
         whole = splitting.steps(migration, section)
         raw = await self._start(whole)
         if migration.backfill is not None and section is migration.upgrade:
-            await replay_backfill(raw, self._config.database_name, migration, whole)
+            await replay_backfill(raw, self._config.database_name, migration, whole, pause)
             return
         for number, step in enumerate(whole):
             if number:
                 await raw.execute(RESET + prelude_of(whole[:number]))
             for piece in split_step(step, AT_ONCE):
                 await self._run_piece(migration, piece)
+            await pause(step.line)
 
     async def _run_piece(self, migration: Migration, step: Step) -> None:
         text = adapted_text(step, exclusive=self._scratch.exclusive)
@@ -368,11 +374,7 @@ class PostgresScratchDatabase:
         return await add_rows(await self.fresh(), schema, duplicate=duplicate)
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
-        """Return a digest of the values of each column, by names such as ``users.email``.
-
-        Raises:
-            ScratchRefused: A column does not exist.
-        """
+        """Return a digest of the values of each column, by names such as ``users.email``."""
         try:
             return await fingerprint(await self.fresh(), schema)
         except asyncpg.PostgresError as error:
@@ -385,9 +387,8 @@ class PostgresScratchDatabase:
         ``None`` if they cannot run in one transaction, or a statement failed."""
         each = [splitting.steps(migration, section) for section in sections]
         steps = list(itertools.chain.from_iterable(each))
-        if migration.backfill is not None:
-            return None
-        if leftovers(steps) or any(not s.transactional or needs_adapting(s) for s in steps):
+        alone = any(not s.transactional or needs_adapting(s) for s in steps)
+        if migration.backfill is not None or leftovers(steps) or alone:
             return None
         texts = [text for part in each for text in (*(step.text for step in part), RESET)]
         return await rehearse(await self.fresh(), schema, texts, duplicate=duplicate)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import anyio
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
 from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
 from dbwarden.dialects.sqlite.ddl import render
@@ -74,6 +75,9 @@ class SQLiteAuthoringDialect:
             taken_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             tables=await _read_live(config, read_sizes),
         )
+
+    def client(self, database: ScratchDatabase) -> None:
+        """Return ``None``, because a database in memory has one connection."""
 
     def safer_form(self, rule: str, statement: StatementFacts) -> None:
         """Return ``None``, because SQLite has no other forms."""

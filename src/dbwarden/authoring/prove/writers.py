@@ -1,0 +1,110 @@
+"""Prove that a set of files loses no write of an application that goes on meanwhile.
+
+Both releases of the application write between the steps of the files and between the batches of a
+backfill, each as the deployment has it: the old release until the last file of phase ``pre`` has
+run and after that file's rollback, both after it, and the new one after ``post``. Each row must
+then be as if no file had run meanwhile.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from dbwarden import telemetry
+from dbwarden.authoring.prove.application import Application
+from dbwarden.authoring.prove.lost_writes import Done, failure
+from dbwarden.authoring.prove.quiet_run import (
+    Expected,
+    Run,
+    first_run,
+    second_run,
+    without_null,
+)
+from dbwarden.authoring.prove.row_writes import Written, written_tables
+from dbwarden.authoring.scratch_session import ScratchSession
+from dbwarden.dialects.authoring import ScratchDatabase
+from dbwarden.dialects.scratch_clients import ScratchClient
+from dbwarden.errors import ScratchRefused
+from dbwarden.files.migration import Migration
+
+Copy = Callable[[], Awaitable[ScratchDatabase]]
+"""Returns a new copy of the database before the set."""
+
+
+async def prove_writes(scratch: ScratchSession, copy: Copy, run: Run) -> None:
+    """Write while the files of *run* run up and down in copies of the database before them.
+
+    Raises:
+        NotProven: A write was lost or refused; names it, with the file and line that it followed.
+    """
+    if not scratch.authoring_dialect.online_forms or not _is_set(run.migrations):
+        return
+    tables = written_tables(run.before, run.after)
+    if not tables:
+        return
+    telemetry.doing(f"proving {len(run.migrations)} files while an application writes")
+    expected = await _expect(scratch, copy, run, tables)
+    if expected:
+        await _Proof(scratch, copy, run, expected).prove()
+
+
+def _is_set(migrations: Sequence[Migration]) -> bool:
+    return any(migration.backfill is not None for migration in migrations)
+
+
+async def _expect(
+    scratch: ScratchSession, copy: Copy, run: Run, tables: Sequence[Written]
+) -> list[Expected]:
+    """Return the rows that writes lead to; nothing if the set fails on rows, which is known."""
+    for chosen in (tables, without_null(tables)):
+        try:
+            async with _client(scratch, copy) as client:
+                found = await first_run(client, run, chosen)
+            async with _client(scratch, copy) as client:
+                return await second_run(client, run, found)
+        except ScratchRefused:
+            continue
+    return []
+
+
+@asynccontextmanager
+async def _client(scratch: ScratchSession, copy: Copy) -> AsyncGenerator[ScratchClient]:
+    """Connect an application to a copy, and drop the copy at the end."""
+    database = await copy()
+    connecting = scratch.authoring_dialect.client(database)
+    assert connecting is not None
+    async with connecting as client:
+        yield client
+    await (await scratch.scratch_server()).discard(database)
+
+
+class _Proof:
+    """Runs the set while an application writes; if a file fails then, finds the write."""
+
+    def __init__(
+        self, scratch: ScratchSession, copy: Copy, run: Run, expected: Sequence[Expected]
+    ) -> None:
+        self._scratch = scratch
+        self._copy = copy
+        self._run = run
+        self._expected = expected
+
+    async def prove(self) -> None:
+        done, error = await self._try(None)
+        if error is None:
+            return
+        low, high = 0, len(done)  # fewer writes until the file does not fail
+        while low < high:
+            middle = (low + high) // 2
+            _, failed = await self._try(middle)
+            low, high = (low, middle) if failed is not None else (middle + 1, high)
+        raise failure(done[low - 1] if low else None, error) from error
+
+    async def _try(self, most: int | None) -> tuple[Sequence[Done], ScratchRefused | None]:
+        """Return the writes, at most *most*, and the error of a file."""
+        done: list[Done] = []
+        try:
+            async with _client(self._scratch, self._copy) as client:
+                await Application(client, self._run, self._expected, done, most).deploy()
+        except ScratchRefused as error:
+            return done, error
+        return done, None
