@@ -1,7 +1,11 @@
 """Partitions that pg_partman or a job creates at run time."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from dbwarden.errors import UnsupportedChange
 from dbwarden.operations.diff import check_models, drift
 from dbwarden.operations.rollback import rollback
 from dbwarden.operations.schema import adopt
@@ -9,6 +13,7 @@ from dbwarden.operations.verify import verify
 from tests.commands import dbwarden
 from tests.integration.authoring.conftest import Project, WithLeftOut
 
+DOCS = Path(__file__).parents[3] / "docs"
 EV = """
 CREATE TABLE ev (id int NOT NULL, at date NOT NULL, note text, PRIMARY KEY (id, at))
     PARTITION BY RANGE (at);
@@ -178,3 +183,31 @@ async def test_a_unique_index_over_a_partitions_own_key_is_created_and_dropped(
     assert "DROP INDEX u" in text and "m1_pkey" not in text and "-- Verdict: exact" in text
     assert (await drift(project.config)).clean
     assert [tuple(row) for row in await project.fetch("TABLE m")] == [(1, "a")]
+
+
+PLAIN = "CREATE TABLE ev (id int NOT NULL, at date NOT NULL, note text, PRIMARY KEY (id));"
+MOVE = re.compile(r"### Change a partition key\n.*?```sql\n(.*?)```", re.DOTALL)
+
+
+async def test_a_table_becomes_partitioned_as_documented(project: Project) -> None:
+    """The error names the way; the file of the documentation moves the rows both ways."""
+    project.migration(1, f"-- upgrade\n{PLAIN}\nINSERT INTO ev VALUES (1, '2026-01-01', 'a');\n")
+    await project.migrate()
+    project.models(MODEL.format(table="ev", more="").replace('Index("by_note", "note"), ', ""))
+    with pytest.raises(UnsupportedChange, match="partition key of table ev") as caught:
+        await project.make()
+    assert '--empty -m "partition ev"' in (caught.value.next_step or "")
+    page = (DOCS / "make-migrations.md").read_text(encoding="utf-8")
+    found = MOVE.search(page)
+    assert found is not None
+    file = project.migration(2, found[1])
+    await project.migrate()
+    assert (await verify(project.config)).clean
+    assert (await project.make()).agree
+    rows = await project.fetch("SELECT id, note FROM ev_rest")
+    assert [tuple(row) for row in rows] == [(1, "a")]
+    await rollback(project.config)
+    file.unlink()
+    assert (await drift(project.config)).clean
+    rows = await project.fetch("SELECT id, note FROM ev")
+    assert [tuple(row) for row in rows] == [(1, "a")]

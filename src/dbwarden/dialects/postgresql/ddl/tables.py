@@ -82,11 +82,12 @@ def _inherited_column(parent: Table | None, column: Column) -> Column | None:
 def alter_table(ctx: Context, before: Table, after: Table) -> Statements:
     """Alter a table itself."""
     if before.partition_by != after.partition_by:
+        label = ctx.label(after.name)
         raise UnsupportedChange(
-            f"The partition key of table {ctx.label(after.name)} changes from"
-            f" {before.partition_by or 'none'} to {after.partition_by or 'none'}:"
-            " PostgreSQL cannot do that in place.",
-            next_step="Create a new table, copy the rows and drop the old one by hand.",
+            f"The partition key of table {label} changes from {before.partition_by or 'none'} to"
+            f" {after.partition_by or 'none'}, which PostgreSQL cannot do in place.",
+            next_step="Create a new table, copy the rows and drop the old one, in a migration by"
+            f' hand: dbwarden make-migrations --empty -m "partition {label}".',
         )
     yield from _parents(ctx, before, after)
     name = ctx.name(after.name)
