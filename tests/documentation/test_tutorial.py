@@ -18,5 +18,5 @@ def test_the_tutorial_can_be_followed_as_printed(tmp_path: Path) -> None:
         commands = list(reader.follow(PAGE))
     finally:
         reader.stop()
-        reader._run("dbwarden dev-server stop --remove")
+        reader.run("dbwarden dev-server stop --remove")
     assert len(commands) > 20

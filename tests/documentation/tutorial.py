@@ -1,6 +1,7 @@
 """Follow a page: write its files, run its commands, compare what they print."""
 
 import os
+import pty
 import re
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +21,18 @@ WHAT_CHANGES = re.compile(
 )
 
 
+PROGRESS = re.compile(r"\w+: (applied|rolled back) \d+")
+
+
 def shape(text: str) -> list[list[str]]:
-    """Words by line, without durations, times, process numbers and versions of servers."""
+    """Words by line, without durations, times, process numbers and versions of servers.
+
+    Databases make progress concurrently, so that the order of those lines says nothing.
+    """
     lines = WHAT_CHANGES.sub("", text).splitlines()
-    shown = (line for line in lines if line.strip() and "postgresql://postgres@" not in line)
-    return sorted(line.split() for line in shown)
+    shown = [line for line in lines if line.strip() and "postgresql://postgres@" not in line]
+    progress = sorted(line for line in shown if PROGRESS.fullmatch(line))
+    return [line.split() for line in (*progress, *(x for x in shown if x not in progress))]
 
 
 @dataclass(slots=True)
@@ -45,14 +54,15 @@ class Reader:
                 for step in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
                     command, _, expected = step.partition("\n")
                     if not command.startswith(INSTALLING):
-                        self._do(command, expected)
+                        self.do(command, expected)
                         yield command
 
-    def _do(self, command: str, expected: str) -> None:
+    def do(self, command: str, expected: str) -> None:
+        """Run *command*, and compare what it prints with *expected*."""
         if command.endswith(" &"):
             self._serve(command.removesuffix(" &"))
             return
-        said = self._run(command.replace(":8000", f":{self.port}"))
+        said = self.run(command.replace(":8000", f":{self.port}"))
         if "pytest" in command:
             said, expected = (re.sub(r"(?s).*?(\d+ passed).*", r"\1", t) for t in (said, expected))
         assert shape(said) == shape(expected), f"{command}\n{said}"
@@ -61,18 +71,27 @@ class Reader:
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**kept, "PATH": path, "NO_COLOR": "1", "COLUMNS": "120"}
+        return {**kept, "PATH": path, "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
 
-    def _run(self, command: str) -> str:
-        done = subprocess.run(
-            ["bash", "-c", command],
+    def run(self, command: str) -> str:
+        """Return what *command* prints on a terminal, in that order."""
+        master, slave = pty.openpty()
+        words = ["bash", "-c", command]
+        said = b""
+        with subprocess.Popen(
+            words,
             cwd=self.folder,
-            capture_output=True,
-            text=True,
+            stdout=slave,
+            stderr=slave,
+            stdin=subprocess.DEVNULL,
             env=self._environment,
-            check=False,
-        )
-        return done.stdout + done.stderr
+        ):
+            os.close(slave)
+            with suppress(OSError):  # Linux says EIO when no process has the terminal open
+                while data := os.read(master, 65536):
+                    said += data
+        os.close(master)
+        return said.decode().replace("\r\n", "\n")
 
     def _serve(self, command: str) -> None:
         """Start a server, on a port that is free, and wait until it answers."""

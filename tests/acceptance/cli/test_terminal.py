@@ -273,13 +273,19 @@ def test_init_asks_for_what_no_flag_says(tmp_path: Path) -> None:
     assert (tmp_path / "shop" / "main.py").exists()
 
 
-def test_a_command_is_shown_before_its_modules_are_loaded(tmp_path: Path) -> None:
-    """The line of the start disappears with the first output."""
-    (tmp_path / "dbwarden.py").write_text(CONFIGURATION)
+def test_a_command_is_shown_before_the_project_is_loaded(tmp_path: Path) -> None:
+    """The project waits until the line of the start was read. The first output wipes the line."""
+    os.mkfifo(tmp_path / "read")
+    (tmp_path / "dbwarden.py").write_text(f"open('read').close()\n{CONFIGURATION}")
     terminal = AtTerminal(tmp_path, "databases", term="xterm")
-    assert terminal.ended() == 0
+    terminal.until("dbwarden databases ...")
+    with (tmp_path / "read").open("w"):
+        assert terminal.ended() == 0
     assert terminal.seen.startswith("dbwarden databases ...\r\x1b[K")
     assert terminal.seen.count("...") == 1
+
+
+def test_help_shows_no_line_of_the_start(tmp_path: Path) -> None:
     terminal = AtTerminal(tmp_path, "databases", "--help", term="xterm")
     assert terminal.ended() == 0
     assert "..." not in terminal.seen.partition("Usage")[0]
