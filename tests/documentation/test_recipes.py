@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from dbwarden.fastapi.metrics import GAUGES
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 RECIPES = [path for path in (DOCS / "recipes").iterdir() if path.suffix in (".yaml", "")]
+WORKFLOWS = [path.relative_to(ROOT) for path in (ROOT / ".github" / "workflows").iterdir()]
 IN_PAGES = re.compile(r"(?:^\$ |`)(dbwarden [a-z][^`\n;&>]*)", re.MULTILINE)
 IN_FILES = re.compile(r"(?<![\w./-])(dbwarden [a-z][^\n;&|>]*)")
 VALUES = re.compile(r"\"?\$\{\w+:-0\}\"?|\"[\w/]*\$\w+\"|\{\{[^}]*\}\}")
@@ -56,3 +59,19 @@ def test_the_dashboard_and_the_alerts_use_metrics_that_exist() -> None:
 def test_every_recipe_is_valid_yaml(path: Path) -> None:
     text = re.sub(r"\{\{ [^}]* \}\}", "x", path.read_text(encoding="utf-8"))
     assert all(isinstance(document, dict) for document in yaml.safe_load_all(text))
+
+
+SCHEMAS = {
+    "github-workflows": ["docs/recipes/github.yaml", *sorted(map(str, WORKFLOWS))],
+    "gitlab-ci": ["docs/recipes/gitlab.yaml"],
+    "github-issue-config": [".github/ISSUE_TEMPLATE/config.yml"],
+    "github-issue-forms": [".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/idea.yml"],
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_what_a_forge_reads_matches_its_schema(schema: str) -> None:
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    words = [checker, "--builtin-schema", f"vendor.{schema}", *SCHEMAS[schema]]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
