@@ -65,7 +65,7 @@ long: .venv/.dev  ## the tests that take too long for `make test`: every case th
 imports: .venv/.dev  ## the Alembic histories of real applications from PyPI, each in an environment of its own
 	$(BIN)/python tests/real_histories.py $(IMPORTS) $(APPLICATIONS)
 
-matrix: .venv/.dev  ## each Python and PostgreSQL of this machine, and the lowest dependencies, in fresh environments
+matrix: .venv/.dev  ## the tests on each Python and PostgreSQL of this machine, and on the lowest dependencies
 	$(BIN)/python tests/matrix.py --pythons "$(PYTHONS)" --servers "$(SERVERS)" --lowest "$(LOWEST)"
 
 .venv/.docs: .venv/.dev

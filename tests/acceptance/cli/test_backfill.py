@@ -1,6 +1,7 @@
 """``dbwarden backfill run|status|pause|resume|cancel``, and what other commands say."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -70,7 +71,7 @@ async def test_a_fleet_is_backfilled(tmp_path: Path) -> None:
     assert (await dbwarden(tmp_path, "backfill", "resume", "-d", "two")).code == 0
     assert (await dbwarden(tmp_path, "backfill", "run", "--all")).code == 0
     assert (await dbwarden(tmp_path, "migrate", "--all")).code == 0
-    with sqlite3.connect(tmp_path / "two.db") as database:
+    with closing(sqlite3.connect(tmp_path / "two.db")) as database:
         found = database.execute("SELECT country, count(*) FROM users GROUP BY 1").fetchall()
     assert found == [("de", 10500)]
     status = await dbwarden(tmp_path, "backfill", "status", "--all", "--json")

@@ -135,7 +135,7 @@ async def left_behind(url: str) -> list[Any]:
     return [*running, *locks]
 
 
-async def until(question: Callable[[], Any], seconds: float = 10.0) -> Any:
+async def until(question: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Ask again and again until the answer is true; the answer."""
     deadline = time.monotonic() + seconds
     while not (answer := await question()):

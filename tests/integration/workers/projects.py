@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def _make_project(root: Path) -> Project:
     migration(root, "tenant", "0001_users", "CREATE TABLE users (id INTEGER PRIMARY KEY);")
     orders = migration(root, "tenant", "0002_orders", "CREATE TABLE orders (id INTEGER);")
     orders.write_text(f"-- requires: primary@0001\n\n{orders.read_text()}")
-    with sqlite3.connect(root / "data" / f"{BROKEN}.db") as connection:
+    with closing(sqlite3.connect(root / "data" / f"{BROKEN}.db")) as connection:
         connection.execute("CREATE TABLE orders (id INTEGER)")
     return load_project(root / "dbwarden.py")
 
