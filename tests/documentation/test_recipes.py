@@ -72,6 +72,6 @@ SCHEMAS = {
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_what_a_forge_reads_matches_its_schema(schema: str) -> None:
     checker = Path(sys.executable).with_name("check-jsonschema")
-    words = [checker, "--builtin-schema", f"vendor.{schema}", *SCHEMAS[schema]]
+    words = [str(checker), "--builtin-schema", f"vendor.{schema}", *SCHEMAS[schema]]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
