@@ -8,6 +8,7 @@ field contains a password.
 from collections.abc import Sequence
 from typing import Literal
 
+from dbwarden.secrets import mask_sql
 from dbwarden.types import DatabaseName, Location
 
 
@@ -31,7 +32,7 @@ class DBWardenError(Exception):
             message: What happened, in one sentence; by default the class's docstring.
             database: The affected database.
             location: The file, line and column.
-            statement: The SQL statement that failed, as written.
+            statement: The SQL statement that failed, as written; its passwords are masked.
             detail: The server's detail.
             hint: The server's hint.
             next_step: What to do next, in one sentence.
@@ -39,7 +40,7 @@ class DBWardenError(Exception):
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.database = DatabaseName(database) if database is not None else None
         self.location = location
-        self.statement = statement
+        self.statement = mask_sql(statement) if statement is not None else None
         self.detail = detail
         self.hint = hint
         self.next_step = next_step

@@ -3,7 +3,8 @@
 A :class:`Secret` hides its value from every repr, log, JSON document and traceback. ``redact``
 masks secrets in text that dbwarden did not write, such as the message of a driver, a server or the
 project's code. It replaces the passwords known in this process and any text that looks like one.
-dbwarden's messages contain no secret and are never redacted.
+``mask_sql`` does so in a statement of a migration file. dbwarden's messages contain no secret and
+are never redacted.
 """
 
 import json
@@ -123,6 +124,23 @@ def redact(text: str, *, extra: Iterable[str] = ()) -> str:
     for form in sorted(matches, key=len, reverse=True):
         text = _pattern_of(form).sub(MASK, text)
     return _KEYWORD.sub(_mask_value, _CREDENTIALS.sub(rf"\1:{MASK}@", text))
+
+
+_PASSWORD_LITERAL = re.compile(r"((?<!\w)password\s+(?:E|U&)?)'(?:[^']|'')*'", re.IGNORECASE)
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_CONNECTION_PASSWORD = re.compile(
+    r"((?<!\w)(?:ssl)?password\s*=\s*)(?:''.*?''|[^\s'&]+)", re.IGNORECASE
+)
+
+
+def mask_sql(sql: str) -> str:
+    """Mask the passwords of roles and user mappings in *sql*, and those of connection strings."""
+    return _LITERAL.sub(_mask_literal, _PASSWORD_LITERAL.sub(rf"\1'{MASK}'", sql))
+
+
+def _mask_literal(match: re.Match[str]) -> str:
+    text = _CREDENTIALS.sub(rf"\1:{MASK}@", match[0])
+    return _CONNECTION_PASSWORD.sub(rf"\1{MASK}", text)
 
 
 def _forms(secret: str) -> tuple[str, ...]:

@@ -315,3 +315,25 @@ def test_a_connection_keeps_no_password(strict: EmbeddedServer) -> None:
             await connection.close()
 
     assert "another" not in anyio.run(look)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_failed_statement_shows_its_passwords_nowhere(
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    as_json: bool,
+) -> None:
+    options = {"database_name": "primary", "database_type": "postgresql", "default": True}
+    configure(tmp_path, "database_config", database_url=postgres_url, **options)
+    folder = tmp_path / "migrations" / "primary"
+    folder.mkdir(parents=True)
+    (folder / "primary__0001_role.sql").write_text(
+        f"-- upgrade\nALTER ROLE nobody_here\n  PASSWORD '{MARK}';\n-- rollback\nSELECT 1;\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert run(["migrate", *(["--json"] if as_json else [])]) == 1
+    out, err = capsys.readouterr()
+    assert "PASSWORD '***'" in out + err
+    assert MARK not in out + err

@@ -10,10 +10,12 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from dbwarden.config.urls import parse_url
+from dbwarden.errors import StatementFailed
 from dbwarden.secrets import (
     Secret,
     clean_cause,
     describe_error,
+    mask_sql,
     redact,
     remember,
     without_frames,
@@ -139,3 +141,44 @@ def test_only_the_latest_passwords_are_remembered() -> None:
         remember(f"many passwords {number}.")
     assert redact("many passwords 0.") == "many passwords 0."
     assert redact("many passwords 10000.") == "***"
+
+
+@pytest.mark.parametrize(
+    ("sql", "masked"),
+    [
+        ("ALTER ROLE a PASSWORD 'kanari''s'", "ALTER ROLE a PASSWORD '***'"),
+        (
+            "CREATE ROLE a LOGIN ENCRYPTED PASSWORD E'kan\\'",
+            "CREATE ROLE a LOGIN ENCRYPTED PASSWORD E'***'",
+        ),
+        (
+            "CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'ann', password 'kanari')",
+            "CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'ann', password '***')",
+        ),
+        (
+            "CREATE SUBSCRIPTION s CONNECTION 'host=h password=kanari dbname=d' PUBLICATION p",
+            "CREATE SUBSCRIPTION s CONNECTION 'host=h password=*** dbname=d' PUBLICATION p",
+        ),
+        (
+            "SELECT dblink_connect('password=''two words'' host=h')",
+            "SELECT dblink_connect('password=*** host=h')",
+        ),
+        ("SELECT f('postgresql://ann:kanari@h/d')", "SELECT f('postgresql://ann:***@h/d')"),
+    ],
+)
+def test_a_statement_shows_no_password(sql: str, masked: str) -> None:
+    assert mask_sql(sql) == masked
+    assert StatementFailed("no", statement=sql).statement == masked
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE users SET password = crypt(password, gen_salt('bf')) WHERE name = 'ann'",
+        "ALTER TABLE users ADD COLUMN password text NOT NULL DEFAULT ''",
+        "SELECT 'password' || 'reset', '' FROM password_changes",
+        "ALTER ROLE a PASSWORD NULL",
+    ],
+)
+def test_a_statement_without_passwords_stays_as_it_is(sql: str) -> None:
+    assert mask_sql(sql) == sql
