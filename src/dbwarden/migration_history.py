@@ -6,7 +6,7 @@ so the table is also the history of who did what and when. At most one row of a 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from dbwarden.types import Checksum
@@ -108,6 +108,28 @@ class BackfillRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A time within which something happened, in UTC."""
+
+    since: datetime
+    until: datetime
+
+
+def parse_intervals(text: str | None) -> tuple[Interval, ...]:
+    """Return the intervals of a text such as ``2026-11-01T10:00:00Z/2026-11-03T09:12:00Z``.
+
+    Raises:
+        ValueError: The text is no list of intervals.
+    """
+    pairs = [item.partition("/") for item in (text or "").split()]
+    return tuple(Interval(since=_utc(since), until=_utc(until)) for since, _, until in pairs)
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """One row of the ledger.
 
@@ -116,6 +138,10 @@ class LedgerRow:
     statement whose effect is not known yet, else ``None``. ``steps_checksum`` covers the text
     of the completed steps. ``phase`` is ``"post"`` for a migration that runs after a deployment.
     Times are in UTC, ``duration_ms`` in milliseconds.
+
+    ``fingerprint`` is that of the schema at ``fingerprint_at``, while this row was the newest one.
+    ``changed_outside`` are the times within which the schema was changed outside of migrations
+    while it was. These three are read by ``history``, and under the migration lock.
     """
 
     id: int
@@ -136,6 +162,9 @@ class LedgerRow:
     pid: int
     dbwarden_version: str
     phase: str | None = None
+    fingerprint: str | None = None
+    fingerprint_at: datetime | None = None
+    changed_outside: tuple[Interval, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -183,10 +212,14 @@ class LockHolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerExcerpt:
-    """The newest rows of a ledger, rolled-back ones included, oldest first, and the row count."""
+    """The newest rows of a ledger, rolled-back ones included, oldest first, and the row count.
+
+    ``fingerprint`` is that of the schema now, if it could be read.
+    """
 
     rows: tuple[LedgerRow, ...] = ()
     total: int = 0
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +237,8 @@ class Reading:
     ``rows`` are the live ones only, so that reading does not get slower with every rollback;
     ``None`` if there is no ledger yet. ``namespace`` is where the ledger is or would be created
     (``None`` on kinds without namespaces). ``replica`` is set on a server that replays the
-    changes of another one. ``backfills`` are those that have not ended.
+    changes of another one. ``backfills`` are those that have not ended. ``fingerprint`` is that of
+    the schema now; it is read under the migration lock only.
     """
 
     server_version: str
@@ -214,3 +248,4 @@ class Reading:
     read_only: bool
     replica: ReplicaState | None = None
     backfills: tuple[BackfillRow, ...] = ()
+    fingerprint: str | None = None

@@ -151,7 +151,19 @@ class Connection(Protocol):
     async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
         """Read the final state. The migration lock may be released afterwards.
 
+        If it is held, also record the fingerprint of the schema.
         The rows *row_ids* are included even if they were rolled back.
+        """
+        ...
+
+    async def record_fingerprint(self) -> None:
+        """Record the fingerprint of the schema in the newest live row. Requires the lock."""
+        ...
+
+    async def record_change(self, row: LedgerRow, fingerprint: str) -> None:
+        """Record that the schema has become *fingerprint* since that of *row* was recorded.
+
+        Requires the lock.
         """
         ...
 

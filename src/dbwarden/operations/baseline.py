@@ -7,7 +7,8 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, PendingMigration
 from dbwarden.errors import HistoryError, UsageError
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import HistoryKind
+from dbwarden.migration_history import HistoryKind, Reading
+from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.foreign import Tool, read_foreign_state
 from dbwarden.operations.operation import (
     dialect_of,
@@ -86,7 +87,7 @@ async def baseline_from(config: DatabaseConfig, *, tool: Tool) -> BaselineResult
         pending = compare(files, reading.rows, config.database_name).pending
         applied = {migration.key for migration in state.applied}
         chosen = [migration for migration in pending if migration.key in applied]
-        return await _mark(config, connection, files, chosen)
+        return await _mark(config, connection, files, reading, chosen)
 
 
 async def mark_applied(
@@ -97,13 +98,14 @@ async def mark_applied(
     refuse_read_only(config, reading)
     history = compare(files, reading.rows, config.database_name)
     chosen = plan_upgrade(history, to=to, out_of_order=True)
-    return await _mark(config, connection, files, chosen)
+    return await _mark(config, connection, files, reading, chosen)
 
 
 async def _mark(
     config: DatabaseConfig,
     connection: Connection,
     files: Sequence[Migration],
+    reading: Reading,
     chosen: Sequence[Migration],
 ) -> BaselineResult:
     versioned = [item for item in chosen if item.kind is HistoryKind.VERSIONED]
@@ -111,8 +113,9 @@ async def _mark(
     pending = [replace(item, fake=True) for item in fresh]
     if pending:
         await connection.create_ledger()
+        await record_outside_change(connection, reading)
         await connection.run(pending, _report_nothing)
-    reading = await connection.read()
+    reading = await connection.read_last()
     return BaselineResult(
         database=config.database_name,
         version=compare(files, reading.rows).version,

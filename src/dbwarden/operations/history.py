@@ -6,6 +6,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.migration_history import LedgerRow
 from dbwarden.operations.operation import dialect_of, operation
+from dbwarden.planning.fingerprints import OutsideChange, outside_changes
 from dbwarden.types import DatabaseName
 
 NEWEST = 100
@@ -17,11 +18,14 @@ class HistoryResult:
     """The newest rows of one database's migration history, oldest first.
 
     Rolled-back migrations are included. ``older`` is the number of older rows that were not read.
+    ``changes`` tells between which of these rows, and since the newest one, the schema was changed
+    outside of migrations.
     """
 
     database: DatabaseName
     rows: tuple[LedgerRow, ...]
     older: int = 0
+    changes: tuple[OutsideChange, ...] = ()
 
 
 @operation("history")
@@ -40,5 +44,8 @@ async def history(config: DatabaseConfig, *, limit: int | None = NEWEST) -> Hist
     async with dialect_of(config).connect(config, read_only=True) as connection:
         page = await connection.history(limit)
     return HistoryResult(
-        database=config.database_name, rows=page.rows, older=page.total - len(page.rows)
+        database=config.database_name,
+        rows=page.rows,
+        older=page.total - len(page.rows),
+        changes=outside_changes(page.rows, page.fingerprint),
     )

@@ -12,6 +12,7 @@ from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, StatementFailed
 from dbwarden.files.migration import Migration, Phase
 from dbwarden.migration_history import Reading
+from dbwarden.operations.fingerprints import record_outside_change, recording_failures
 from dbwarden.operations.operation import (
     StepSplitter,
     cached_splitter,
@@ -174,7 +175,8 @@ async def _migrate(
                 files = await migration_files(config)
             elif reading.rows is None and limits.check_drift is None and not _any_backfill(pending):
                 try:
-                    await connection.run_first(pending, _report_applied)
+                    async with recording_failures(connection):
+                        await connection.run_first(pending, _report_applied)
                     return _result(config, files, await connection.read_last(), pending)
                 except LedgerAppeared:
                     pass  # read it under the lock
@@ -198,15 +200,18 @@ async def _under_lock(
     pending = plan(config, dialect, files, reading, limits)
     if not _anything_to_run(files, reading, pending):
         return _result(config, files, reading, ())
+    await record_outside_change(connection, reading)
     drift = await _check_drift(config, files, reading, limits)
     telemetry.emit("planned", level="debug", migrations=len(pending))
-    if _any_backfill(pending) or reading.backfills:
-        from dbwarden.operations.backfill_start import Backfilling
+    async with recording_failures(connection):
+        if _any_backfill(pending) or reading.backfills:
+            from dbwarden.operations.backfill_start import Backfilling
 
-        ran = await Backfilling(config, connection, _report_applied).run(files, reading, pending)
-    else:
-        await connection.run(pending, _report_applied)
-        ran = pending
+            backfilling = Backfilling(config, connection, _report_applied)
+            ran = await backfilling.run(files, reading, pending)
+        else:
+            await connection.run(pending, _report_applied)
+            ran = pending
     reading = await connection.read_last()
     if limits.to is not None or limits.phase is not None:
         left = [item.migration for item in pending if item not in ran]

@@ -10,6 +10,7 @@ from dbwarden.dialects.base import Connection, Dialect, steps_checksum
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, Reading, State
+from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.operation import (
     dialect_of,
     migration_files,
@@ -87,7 +88,9 @@ async def repair(
             async with connection.lock():
                 reading = await connection.read()
                 actions, history = planned_for(reading)
+                await record_outside_change(connection, reading)
                 await _carry_out(dialect, connection, reading, history, actions)
+                await connection.record_fingerprint()
         return RepairResult(
             database=config.database_name,
             actions=actions,

@@ -10,6 +10,7 @@ from dbwarden.dialects.base import Dialect, PendingMigration
 from dbwarden.errors import HistoryError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import Reading
+from dbwarden.operations.fingerprints import record_outside_change, recording_failures
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, runs_of
 from dbwarden.operations.operation import (
     dialect_of,
@@ -77,11 +78,14 @@ async def rollback(
             return _result(config, files, reading, pending, dry_run=dry_run)
         refuse_read_only(config, reading)
         async with connection.lock():
-            previewed, pending = pending, planned_for(await connection.read())
+            reading = await connection.read()
+            previewed, pending = pending, planned_for(reading)
             if to is None:
                 refuse_others(config, previewed, pending)
             telemetry.emit("planned", level="debug", migrations=len(pending))
-            await connection.run(pending, _report_rolled_back)
+            await record_outside_change(connection, reading)
+            async with recording_failures(connection):
+                await connection.run(pending, _report_rolled_back)
             ended = [item.row.id for item in pending if item.row is not None]
             return _result(config, files, await connection.read_last(ended), pending)
 

@@ -48,6 +48,17 @@ SELECT '0001', 'users', 'versioned', upgrade_checksum, rollback_checksum, 'appli
 """
 
 
+# The table as it was before fingerprints, with phases. Never change these texts either.
+PHASES_POSTGRESQL = POSTGRESQL.replace(
+    "dbwarden_version text NOT NULL)",
+    "dbwarden_version text NOT NULL, format integer NOT NULL DEFAULT 1, phase text)",
+)
+PHASES_SQLITE = SQLITE.replace(
+    "dbwarden_version TEXT NOT NULL)",
+    "dbwarden_version TEXT NOT NULL, format INTEGER NOT NULL DEFAULT 1, phase TEXT)",
+)
+
+
 @dataclass(frozen=True)
 class Database:
     """A database of one kind, and how to run SQL in it."""
@@ -57,8 +68,9 @@ class Database:
     run: Callable[[str], Awaitable[Any]]
 
 
-@pytest.fixture
-def database(config: DatabaseConfig, tmp_path: Path) -> Database:
+@pytest.fixture(params=["0.1", "phases"])
+def database(config: DatabaseConfig, tmp_path: Path, request: pytest.FixtureRequest) -> Database:
+    phases = request.param == "phases"
     write_tables(config, 1, 2)
 
     async def run_sqlite(sql: str) -> None:
@@ -73,8 +85,8 @@ def database(config: DatabaseConfig, tmp_path: Path) -> Database:
             await connection.close()
 
     if config.database_type == "sqlite":
-        return Database(config, SQLITE, run_sqlite)
-    return Database(config, POSTGRESQL, run_postgresql)
+        return Database(config, PHASES_SQLITE if phases else SQLITE, run_sqlite)
+    return Database(config, PHASES_POSTGRESQL if phases else POSTGRESQL, run_postgresql)
 
 
 async def make_old(database: Database) -> None:
@@ -99,6 +111,36 @@ async def test_a_table_of_the_first_version_is_read_and_written(database: Databa
         *(("0001", "applied"), ("0002", "applied")),
     ]
     assert rows[0].dbwarden_version == "0.1.0"
+
+
+async def test_a_table_of_an_earlier_version_gets_fingerprints_with_the_next_run(
+    database: Database,
+) -> None:
+    await make_old(database)
+    assert (await history(database.config)).rows[0].fingerprint is None
+    await database.run("CREATE INDEX by_hand ON t1 (id);")
+    await migrate(database.config)
+    assert (await history(database.config)).changes == ()  # nothing is known of before
+    assert (await history(database.config)).rows[-1].fingerprint is not None
+    await database.run("DROP INDEX by_hand;")
+    assert [item.after for item in (await history(database.config)).changes] == ["0002"]
+
+
+async def test_what_an_earlier_version_writes_into_a_newer_table_is_no_change(
+    database: Database,
+) -> None:
+    await migrate(database.config, to="0001")
+    old = "key, description, kind, upgrade_checksum, state, step, started_at, finished_at,"
+    old += " application, host, pid, dbwarden_version"
+    values = old.replace("key, description,", "'0002', description,")
+    sqlite = database.config.database_type == "sqlite"
+    now = "strftime('%Y-%m-%dT%H:%M:%f+00:00')" if sqlite else "now()"
+    values = values.replace("started_at, finished_at", f"{now}, {now}")
+    await database.run(
+        f"CREATE TABLE t2 (id int); INSERT INTO dbwarden_ledger ({old}) SELECT {values} "
+        "FROM dbwarden_ledger;"
+    )
+    assert (await history(database.config)).changes == ()
 
 
 async def test_a_table_of_a_newer_version_is_refused_before_anything_runs(

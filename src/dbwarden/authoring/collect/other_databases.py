@@ -4,17 +4,13 @@ They are no drift, no migration drops them, and ``baseline`` does not write them
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from dbwarden.authoring.collect.set_up import set_up_of
 from dbwarden.authoring.scratch_session import ScratchSession
-from dbwarden.config.libpq import namespace_of
-from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.project import Project
-from dbwarden.config.tenants import SAMPLE, TenantFamily
-from dbwarden.errors import ConfigurationError
+from dbwarden.config.neighbours import neighbours
 from dbwarden.schema import Grant, Namespace, ObjectKind, Ref, Schema, SchemaObject, Table
 
 T = TypeVar("T", bound=SchemaObject | Table)
@@ -35,23 +31,6 @@ async def read_live(scratch: ScratchSession, files_schema: Schema | None = None)
         return live
     theirs = tuple(neighbours(scratch.config, project))
     return without(live, theirs) if theirs else live
-
-
-def neighbours(config: DatabaseConfig, project: Project) -> Iterator[re.Pattern[str]]:
-    """Yield a pattern for the namespaces of each other database of *project*. Pure."""
-    own = config.url
-    for item in project.declared if own is not None else ():
-        other = item.template if isinstance(item, TenantFamily) else item
-        try:
-            url = (other.for_dev() if config.dev else other).url
-        except ConfigurationError:  # no development database of this kind
-            continue
-        if own is None or url is None or url.target != own.target:
-            continue
-        name = re.escape(namespace_of(url))
-        if isinstance(item, TenantFamily):
-            name = name.replace(SAMPLE, f"(?:{item.pattern.ids.pattern})")
-        yield re.compile(f"(?!{re.escape(namespace_of(own))}$)(?:{name})")
 
 
 def without(schema: Schema, theirs: Sequence[re.Pattern[str]]) -> Schema:

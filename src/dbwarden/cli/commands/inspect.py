@@ -27,6 +27,7 @@ from dbwarden.operations.check import check as check_one
 from dbwarden.operations.history import NEWEST, HistoryResult
 from dbwarden.operations.history import history as history_one
 from dbwarden.operations.status import status as status_one
+from dbwarden.planning.fingerprints import OutsideChange
 from dbwarden.planning.judging import StatusResult
 from dbwarden.planning.replicas import ReplicaStatus
 
@@ -141,6 +142,18 @@ def _print_history(result: HistoryResult) -> None:
     headers = ("key", "description", "state", "when (UTC)", "time", "by", "dbwarden")
     rows = [_history_row(row) for row in result.rows]
     output.say_table(headers, rows, spare=("dbwarden", "by", "time"))
+    for change in result.changes:
+        output.say(f"{result.database}: {_describe_change(change)}")
+
+
+def _describe_change(change: OutsideChange) -> str:
+    """Return a sentence about a change of the schema that no migration made."""
+    since = f"{change.since:%Y-%m-%d %H:%M:%S} ({change.after})"
+    if change.until is None:
+        return f"changed outside migrations since {since}"
+    before = f" ({change.before})" if change.before is not None else ""
+    until = f"{change.until:%Y-%m-%d %H:%M:%S}{before}"
+    return f"changed outside migrations between {since} and {until}"
 
 
 def _history_row(row: LedgerRow) -> tuple[Cell, ...]:

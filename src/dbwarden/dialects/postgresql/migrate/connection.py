@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import (
     ForeignHistory,
@@ -24,7 +23,11 @@ from dbwarden.dialects.postgresql.migrate import history_queries as ledger
 from dbwarden.dialects.postgresql.migrate.connecting import application_name, open_session
 from dbwarden.dialects.postgresql.migrate.foreign_history import read_foreign_ids
 from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress, read_only_sql
-from dbwarden.dialects.postgresql.migrate.lock import AdvisoryLock, report_lost_lock
+from dbwarden.dialects.postgresql.migrate.lock import (
+    AdvisoryLock,
+    report_lost_lock,
+    terminate_holder,
+)
 from dbwarden.dialects.postgresql.migrate.parse_status import StatusReply
 from dbwarden.dialects.postgresql.migrate.pooler import (
     is_behind_pooler,
@@ -44,17 +47,15 @@ from dbwarden.dialects.postgresql.migrate.status_query import (
     read_status,
 )
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase
+from dbwarden.errors import LedgerError, ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import DatabaseName, DialectName
 
 if TYPE_CHECKING:
     from dbwarden.dialects.postgresql.backfill.store import PostgresBackfills
+    from dbwarden.dialects.postgresql.migrate.fingerprints import Fingerprints
     from dbwarden.dialects.postgresql.migrate.runner import Runner
-
-TERMINATED_WITHIN = 5.0
-"""Seconds to wait until a terminated backend is gone."""
 
 
 class PostgresConnection:
@@ -70,6 +71,7 @@ class PostgresConnection:
         self._own_session: bool | None = None
         self._runner: Runner | None = None
         self._lock = AdvisoryLock(session, self._address, self._holder, config)
+        self._known_fingerprints: Fingerprints | None = None
 
     async def read(self, *, claim: bool = False) -> Reading:
         """Read the ledger and the lock.
@@ -83,7 +85,12 @@ class PostgresConnection:
         pid = self._session.backend_pid
         also = read_only_sql(pid) if self._read_only else "NULL"
         if not claim or self._lock.held or self._read_only:
-            return (await self._read_status(StatusQuery(also=also))).reading
+            if not self._lock.held:
+                return (await self._read_status(StatusQuery(also=also))).reading
+            expression = self._fingerprints.expression
+            status = await self._read_status(StatusQuery(also=also, fingerprint=expression))
+            self._fingerprints.stored = status.has_fingerprints
+            return status.reading
         self._lock.held = None
         try:
             claim_sql = self._address.claim_sql(pid)
@@ -97,7 +104,8 @@ class PostgresConnection:
     async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
         """Read the final state, and release the lock in the same round trip.
 
-        Does not make the session read-only, because no other statement follows.
+        If the lock is held, also record the fingerprint of the schema. Does not make the session
+        read-only, because no other statement follows.
 
         Raises:
             LedgerError: As for ``read``.
@@ -105,9 +113,10 @@ class PostgresConnection:
         if not self._lock.held:
             query = StatusQuery(where=False, row_ids=row_ids)
             return (await self._read_status(query)).reading
-        release = self._address.release_sql()
+        release, record = self._address.release_sql(), await self._fingerprints.record_sql()
         self._lock.held = None
-        status = await self._read_status(StatusQuery(also=release, row_ids=row_ids))
+        query = StatusQuery(also=release, row_ids=row_ids, record=record)
+        status = await self._read_status(query)
         self._lock.held = False
         if not status.also:
             report_lost_lock()
@@ -119,7 +128,34 @@ class PostgresConnection:
         Raises:
             LedgerError: As for ``read``.
         """
-        return await read_history(self._session.lines, self._address, self._name, limit)
+        ask, address = self._session.lines, self._address
+        expression = self._fingerprints.expression or "NULL::text"
+        try:
+            return await read_history(ask, address, self._name, limit, expression)
+        except LedgerError as error:
+            if not isinstance(error.__cause__, ServerRefused):
+                raise
+            return await read_history(ask, address, self._name, limit, "NULL::text")
+
+    @property
+    def _fingerprints(self) -> "Fingerprints":
+        """The fingerprints of this database."""
+        if self._known_fingerprints is None:
+            from dbwarden.dialects.postgresql.migrate.fingerprints import Fingerprints
+
+            self._known_fingerprints = Fingerprints(self._session, self._address, self._config)
+        return self._known_fingerprints
+
+    async def record_fingerprint(self) -> None:
+        """Record the fingerprint of the schema; see ``Connection.record_fingerprint``."""
+        await self._fingerprints.record()
+
+    async def record_change(self, row: LedgerRow, fingerprint: str) -> None:
+        """Record a change outside of migrations; see ``Connection.record_change``."""
+        try:
+            await self._fingerprints.record_change(row, fingerprint)
+        except ServerRefused as refused:
+            raise ledger_failed(refused, "cannot be written", self._name) from refused
 
     async def foreign_ids(self, history: ForeignHistory) -> tuple[str, ...] | None:
         """Read what another tool has applied; see ``Connection.foreign_ids``."""
@@ -127,7 +163,16 @@ class PostgresConnection:
 
     async def _read_status(self, query: StatusQuery) -> StatusReply:
         query = replace(query, alone=True)
-        status = await read_status(self._session.lines, self._address, self._name, query)
+        ask, address = self._session.lines, self._address
+        try:
+            status = await read_status(ask, address, self._name, query)
+        except LedgerError as error:
+            refused = error.__cause__
+            if not query.fingerprinted or not isinstance(refused, ServerRefused):
+                raise
+            self._fingerprints.refuse(refused)
+            query = replace(query, fingerprint=None, record=None)
+            status = await read_status(ask, address, self._name, query)
         if self._read_only and self._status is not None:
             # Only the first read shows the database's own setting; it made the session read-only.
             reading = replace(status.reading, read_only=self._status.reading.read_only)
@@ -209,6 +254,7 @@ class PostgresConnection:
 
     def _mark_ledger_created(self, known: StatusReply) -> None:
         self._status = replace(known, reading=replace(known.reading, rows=()))
+        self._fingerprints.stored = True
 
     def _table(self, known: StatusReply) -> str:
         if known.reading.namespace is None:
@@ -294,30 +340,7 @@ class PostgresConnection:
         Raises:
             AccessDenied: This user may not terminate it.
         """
-        if holder.pid is None:
-            return False
-        if not _same(await self._holder(), holder):
-            return False
-        try:
-            terminated = await self._session.value(
-                f"SELECT pg_terminate_backend({holder.pid})::text"
-            )
-        except ServerRefused as refused:
-            raise AccessDenied(
-                f"the server refused to end pid {holder.pid}: {refused.message}",
-                database=self._name,
-                next_step="Use the user that started it, or one that is in pg_signal_backend.",
-            ) from refused
-        with anyio.move_on_after(TERMINATED_WITHIN):
-            await self._until_released(holder)
-        telemetry.emit("terminated_migrator", level="warning", holder=str(holder))
-        return terminated == "true"
-
-    async def _until_released(self, holder: LockHolder) -> None:
-        while True:
-            if not _same(await self._holder(), holder):
-                return
-            await anyio.sleep(0.01)
+        return await terminate_holder(self._session, self._holder, holder, self._name)
 
     def hang_up(self) -> bool:
         """Disconnect at once if no lock is held and nothing runs; return whether it did."""
@@ -334,11 +357,6 @@ class PostgresConnection:
     @property
     def _name(self) -> DatabaseName:
         return self._config.database_name
-
-
-def _same(now: LockHolder | None, holder: LockHolder) -> bool:
-    """Return whether *now* is the session *holder*; the server reuses process numbers."""
-    return now is not None and (now.pid, now.since) == (holder.pid, holder.since)
 
 
 class PostgresDialect:

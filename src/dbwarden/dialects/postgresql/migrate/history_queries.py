@@ -25,6 +25,17 @@ _ROWS: LiteralString = """
 # The table's own columns where it has them, else these ones, which are in an outer query.
 _WITHOUT_FORMAT: LiteralString = ", (SELECT 1 AS format, NULL::text AS phase) AS without_format"
 
+NO_COLUMNS = "no columns"
+"""The value of ``changed_outside`` if a table of an earlier version has no such column."""
+
+# Read where they are needed only: each of these columns costs a query of the row.
+_FINGERPRINTS: LiteralString = """,
+  (SELECT fingerprint FROM (SELECT l.*) AS own_row),
+  (SELECT to_json(fingerprint_at) FROM (SELECT l.*) AS own_row),
+  (SELECT changed_outside FROM (SELECT l.*) AS own_row)"""
+_WITHOUT_FINGERPRINTS: LiteralString = """, (SELECT NULL::text AS fingerprint,
+  NULL::timestamptz AS fingerprint_at, 'no columns'::text AS changed_outside) AS no_fingerprints"""
+
 # Does another session hold the lock? The holder is queried only if so, because in a fresh session
 # each catalog and view of a query costs more than the query itself.
 _HELD: LiteralString = """
@@ -163,6 +174,8 @@ def status_sql(
     also: str = "NULL",
     where: bool = True,
     row_ids: tuple[int, ...] = (),
+    fingerprint: str | None = None,
+    record: str | None = None,
 ) -> str:
     """Return the SELECT for a :class:`StatusReply`; each row follows the columns of the server.
 
@@ -177,15 +190,22 @@ def status_sql(
             before the statement began, but not that side effect.
         where: Return the ledger's namespace, which is needed for writing.
         row_ids: Rows to read in addition to the live ones.
+        fingerprint: An expression for the fingerprint, to read after the fingerprints of each row.
+        record: A statement of ``record_fingerprint_sql`` to run before *also*.
     """
+    if record is not None:
+        also = f"(SELECT count(*) FROM recorded) >= 0 AND {also}"
+    opening = f"WITH recorded AS ({record}) " if record is not None else ""
+    values, tables = _ROWS, f"{address.lookup_name} l{_WITHOUT_FORMAT}"
+    if fingerprint is not None:
+        values += f"{_FINGERPRINTS}, (SELECT {fingerprint})"
+        tables += _WITHOUT_FINGERPRINTS
     namespace = address.existing_namespace_sql if rows else address.namespace_sql
     there = "true" if rows else address.namespace_exists_sql
-    return f"""SELECT pg_backend_pid(), {_SERVER}, {there},
+    return f"""{opening}SELECT pg_backend_pid(), {_SERVER}, {there},
   {f"(SELECT {namespace})" if where else "NULL"}, (SELECT {
         address.held_sql(namespace, alone=alone)
-    }), (SELECT {also}){
-        f", {_ROWS} FROM {address.lookup_name} l{_WITHOUT_FORMAT}{_live(row_ids)}" if rows else ""
-    }"""
+    }), (SELECT {also}){f", {values} FROM {tables}{_live(row_ids)}" if rows else ""}"""
 
 
 def _live(row_ids: tuple[int, ...]) -> str:
@@ -194,12 +214,17 @@ def _live(row_ids: tuple[int, ...]) -> str:
     return f" WHERE l.state <> 'rolled_back'{others}"
 
 
-def history_sql(address: LedgerAddress, limit: int | None) -> str:
-    """Return a query for the newest *limit* rows, newest first, each after the total count."""
+def history_sql(address: LedgerAddress, limit: int | None, fingerprint: str) -> str:
+    """Return a query for the newest *limit* rows, newest first, each after the total count.
+
+    *fingerprint* is an expression for the fingerprint, which follows each row.
+    """
     newest = "" if limit is None else f" LIMIT {limit}"
     return (
-        f"SELECT (SELECT count(*) FROM {address.lookup_name}), {_ROWS}"
-        f" FROM (SELECT * FROM {address.lookup_name} ORDER BY id DESC{newest}) l{_WITHOUT_FORMAT}"
+        f"SELECT (SELECT count(*) FROM {address.lookup_name}), {_ROWS}{_FINGERPRINTS},"
+        f" (SELECT {fingerprint})"
+        f" FROM (SELECT * FROM {address.lookup_name} ORDER BY id DESC{newest}) l"
+        f"{_WITHOUT_FORMAT}{_WITHOUT_FINGERPRINTS}"
     )
 
 

@@ -28,7 +28,10 @@ _COLUMNS: LiteralString = """
   pid integer NOT NULL,
   dbwarden_version text NOT NULL,
   format integer NOT NULL DEFAULT 1,
-  phase text
+  phase text,
+  fingerprint text,
+  fingerprint_at timestamptz,
+  changed_outside text
 """
 
 _NAMES = (
@@ -50,6 +53,34 @@ def create_sql(table: str, namespace: str | None) -> str:
 def add_phase_sql(table: str) -> str:
     """Return the statement that adds the column of phases to a ledger of an earlier version."""
     return f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS phase text"
+
+
+def add_fingerprints_sql(table: str) -> str:
+    """Return the statement that adds the columns of fingerprints to an earlier version's ledger."""
+    return (
+        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS fingerprint text,"
+        " ADD COLUMN IF NOT EXISTS fingerprint_at timestamptz,"
+        " ADD COLUMN IF NOT EXISTS changed_outside text"
+    )
+
+
+def record_fingerprint_sql(table: str, fingerprint: str) -> str:
+    """Return the statement that stores an expression's *fingerprint* in the newest live row."""
+    return (
+        f"UPDATE {table} SET fingerprint = {fingerprint}, fingerprint_at = clock_timestamp()"
+        f" WHERE id = (SELECT max(id) FROM {table} WHERE state <> 'rolled_back') RETURNING id"
+    )
+
+
+def record_change_sql(table: str, row: LedgerRow, fingerprint: str) -> str:
+    """Return the statement that records that the schema has changed since that of *row*."""
+    now = "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.USZ')"
+    since = literal(f"{row.fingerprint_at.isoformat()}/" if row.fingerprint_at else "")
+    return (
+        f"UPDATE {table} SET fingerprint = {literal(fingerprint)}, fingerprint_at = now(),"
+        f" changed_outside = concat_ws(' ', changed_outside, concat({since}, {now}))"
+        f" WHERE id = {row.id}"
+    )
 
 
 def record_sql(

@@ -19,11 +19,15 @@ from dbwarden.dialects.postgresql.migrate.history_queries import (
 )
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.waiting import backoff, wait_for_migrator
-from dbwarden.errors import ConnectionLost
+from dbwarden.errors import AccessDenied, ConnectionLost
 from dbwarden.migration_history import LockHolder
+from dbwarden.types import DatabaseName
 
 FIRST_PAUSE = 0.025
 LONGEST_PAUSE = 1.0
+
+TERMINATED_WITHIN = 5.0
+"""Seconds to wait until a terminated backend is gone."""
 
 FindHolder = Callable[[], Awaitable[LockHolder | None]]
 
@@ -105,3 +109,39 @@ def report_lost_lock() -> None:
     The cause is a migration that calls ``pg_advisory_unlock_all()``, or an undetected pooler.
     """
     telemetry.emit("lock_was_lost", level="error")
+
+
+async def terminate_holder(
+    session: Session, find: FindHolder, holder: LockHolder, database: DatabaseName
+) -> bool:
+    """Terminate the session of *holder* if *find* still returns it, and wait until it is gone.
+
+    Raises:
+        AccessDenied: This user may not terminate it.
+    """
+    if holder.pid is None or not _same(await find(), holder):
+        return False
+    try:
+        terminated = await session.value(f"SELECT pg_terminate_backend({holder.pid})::text")
+    except ServerRefused as refused:
+        raise AccessDenied(
+            f"the server refused to end pid {holder.pid}: {refused.message}",
+            database=database,
+            next_step="Use the user that started it, or one that is in pg_signal_backend.",
+        ) from refused
+    with anyio.move_on_after(TERMINATED_WITHIN):
+        await _until_released(find, holder)
+    telemetry.emit("terminated_migrator", level="warning", holder=str(holder))
+    return terminated == "true"
+
+
+async def _until_released(find: FindHolder, holder: LockHolder) -> None:
+    while True:
+        if not _same(await find(), holder):
+            return
+        await anyio.sleep(0.01)
+
+
+def _same(now: LockHolder | None, holder: LockHolder) -> bool:
+    """Return whether *now* is the session *holder*; the server reuses process numbers."""
+    return now is not None and (now.pid, now.since) == (holder.pid, holder.since)

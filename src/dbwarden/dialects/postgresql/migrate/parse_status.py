@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from dbwarden.dialects.postgresql.migrate.history_queries import MESSAGE_BEGIN
+from dbwarden.dialects.postgresql.migrate.history_queries import MESSAGE_BEGIN, NO_COLUMNS
 from dbwarden.errors import LedgerError
 from dbwarden.migration_history import (
     HistoryKind,
@@ -19,6 +19,7 @@ from dbwarden.migration_history import (
     ReplicaState,
     State,
     check_format,
+    parse_intervals,
 )
 from dbwarden.types import DatabaseName
 
@@ -27,6 +28,9 @@ _VERSION = re.compile(r":\d+ (\S+)$")
 
 _STATUS_COLUMNS = 8
 """The number of columns about the server, which precede those of a row."""
+
+_ROW_COLUMNS = 19
+"""The number of columns of a row; four about fingerprints may follow."""
 
 Lines = Sequence[Sequence[Any]]
 """The rows of a status query, as values or as texts in the format of COPY."""
@@ -39,7 +43,8 @@ class StatusReply:
     ``reading`` lacks the holder and the replica, which need another query. ``held`` is true if
     another session seems to hold the lock, ``recovering`` if the server replays the changes of
     another one. ``also`` is the value of the additional condition. ``namespace_exists`` is false
-    if there is no ledger because its configured namespace is missing.
+    if there is no ledger because its configured namespace is missing. ``has_fingerprints`` is true
+    if the ledger is known to have the columns of fingerprints.
     """
 
     reading: Reading
@@ -48,6 +53,7 @@ class StatusReply:
     recovering: bool
     also: bool = False
     namespace_exists: bool = True
+    has_fingerprints: bool = False
 
 
 def parse_status_lines(lines: Lines, database: DatabaseName | None = None) -> StatusReply:
@@ -69,7 +75,9 @@ def parse_status_lines(lines: Lines, database: DatabaseName | None = None) -> St
         else _rows([line[_STATUS_COLUMNS:] for line in lines], database),
         holder=None,
         read_only=read_only == "on" or _true(recovering),
+        fingerprint=_fingerprint(lines[0][_STATUS_COLUMNS:]),
     )
+    row = lines[0][_STATUS_COLUMNS:]
     return StatusReply(
         reading=reading,
         backend_pid=int(pid),
@@ -77,6 +85,7 @@ def parse_status_lines(lines: Lines, database: DatabaseName | None = None) -> St
         recovering=_true(recovering),
         also=_true(also),
         namespace_exists=_true(there),
+        has_fingerprints=len(row) > _ROW_COLUMNS and row[-2] != NO_COLUMNS,
     )
 
 
@@ -88,7 +97,16 @@ def parse_history(lines: Lines, database: DatabaseName) -> LedgerExcerpt:
     """
     if not lines:
         return LedgerExcerpt()
-    return LedgerExcerpt(rows=_rows([line[1:] for line in lines], database), total=int(lines[0][0]))
+    return LedgerExcerpt(
+        rows=_rows([line[1:] for line in lines], database),
+        total=int(lines[0][0]),
+        fingerprint=_fingerprint(lines[0][1:]),
+    )
+
+
+def _fingerprint(row: Sequence[Any]) -> str | None:
+    """Return the fingerprint of the schema, if the query had one."""
+    return row[-1] if len(row) > _ROW_COLUMNS else None
 
 
 def _true(value: str | bool | None) -> bool:
@@ -126,7 +144,8 @@ _STATES = {state.value: state for state in State}
 
 def _row(row: Sequence[Any]) -> LedgerRow:
     key, description, kind, upgrade, rollback, state, step, running, done = row[1:10]
-    started, finished, duration, application, host, pid, version, format_, phase = row[10:]
+    started, finished, duration, application, host, pid, version = row[10:17]
+    format_, phase = row[17:_ROW_COLUMNS]
     check_format(int(format_))
     return LedgerRow(
         id=int(row[0]),
@@ -147,7 +166,20 @@ def _row(row: Sequence[Any]) -> LedgerRow:
         pid=int(pid),
         dbwarden_version=version,
         phase=phase,
+        **_fingerprints(row[_ROW_COLUMNS:]),
     )
+
+
+def _fingerprints(values: Sequence[Any]) -> dict[str, Any]:
+    """Return the fields about the schema of a row, if the query had them."""
+    if not values or values[0] is None:
+        return {}
+    fingerprint, taken_at, changed, _ = values
+    return {
+        "fingerprint": fingerprint,
+        "fingerprint_at": _time(taken_at.strip('"')),
+        "changed_outside": parse_intervals(changed),
+    }
 
 
 def _holder(values: Sequence[Any]) -> LockHolder:

@@ -76,6 +76,11 @@ class Session:
         return not self._raw.is_closed()
 
     @property
+    def server_version(self) -> int:
+        """The server's major version, as 180000."""
+        return int(self._raw.get_server_version().major) * 10000
+
+    @property
     def is_idle(self) -> bool:
         """True if no statement of ours can be running on the server."""
         return not self._may_be_running

@@ -45,6 +45,8 @@ class StatusQuery:
         also_without_ledger: The same if there is no ledger yet; by default *also*.
         where: Read the ledger's namespace.
         row_ids: Rows to read in addition to the live ones.
+        fingerprint: Read fingerprints, too; see ``status_sql``.
+        record: Record the fingerprint before *also*; see ``status_sql``.
     """
 
     alone: bool = False
@@ -52,11 +54,26 @@ class StatusQuery:
     also_without_ledger: str | None = None
     where: bool = True
     row_ids: Collection[int] = ()
+    fingerprint: str | None = None
+    record: str | None = None
+
+    @property
+    def fingerprinted(self) -> bool:
+        """True if the query computes a fingerprint."""
+        return self.fingerprint is not None or self.record is not None
 
     def sql(self, address: LedgerAddress, **more: Any) -> str:
         """Return the query for *address*, with *more* arguments of ``status_sql``."""
         ids = tuple(sorted(self.row_ids))
-        return status_sql(address, alone=self.alone, where=self.where, row_ids=ids, **more)
+        return status_sql(
+            address,
+            alone=self.alone,
+            where=self.where,
+            row_ids=ids,
+            fingerprint=self.fingerprint,
+            record=self.record,
+            **more,
+        )
 
 
 PLAIN_QUERY = StatusQuery()
@@ -91,15 +108,17 @@ async def read_status(
 
 
 async def read_history(
-    ask: Ask, address: LedgerAddress, database: DatabaseName, limit: int | None
+    ask: Ask, address: LedgerAddress, database: DatabaseName, limit: int | None, fingerprint: str
 ) -> LedgerExcerpt:
     """Return the newest *limit* rows of the ledger; none if there is no ledger.
+
+    *fingerprint* is an expression for the fingerprint of the schema.
 
     Raises:
         LedgerError: The ledger cannot be read, or the table is not a ledger.
     """
     try:
-        lines = await ask(history_sql(address, limit))
+        lines = await ask(history_sql(address, limit, fingerprint))
     except ServerRefused as refused:
         if refused.sqlstate in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
             return LedgerExcerpt()

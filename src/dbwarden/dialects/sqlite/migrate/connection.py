@@ -63,11 +63,22 @@ class SQLiteConnection:
             LedgerError: The ledger is invalid.
             LockTimeout: Another connection kept the file locked for ``lock_timeout`` seconds.
         """
-        return await self.read_last()
+        return await self._retrying(self._session.read)
 
     async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
-        """Read the final state."""
+        """Read the final state; record the fingerprint of the schema if the lock is held."""
+        lock = self._session.lock
+        if lock is not None and lock.held:
+            await self.record_fingerprint()
         return await self._retrying(partial(self._session.read, row_ids))
+
+    async def record_fingerprint(self) -> None:
+        """Record the fingerprint of the schema; see ``Connection.record_fingerprint``."""
+        await self._change(self._session.record_fingerprint)
+
+    async def record_change(self, row: LedgerRow, fingerprint: str) -> None:
+        """Record a change outside of migrations; see ``Connection.record_change``."""
+        await self._change(lambda: self._session.ledger.record_change(row, fingerprint))
 
     async def history(self, limit: int | None) -> LedgerExcerpt:
         """Read the newest *limit* rows of the ledger; see ``Connection.history``.

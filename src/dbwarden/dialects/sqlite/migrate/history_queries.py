@@ -4,16 +4,25 @@ Times are ISO-8601 text in UTC. A row is written in the transaction of the step 
 """
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.writer import Writer, migration_columns, progress_columns
 from dbwarden.errors import LedgerError
-from dbwarden.migration_history import HistoryKind, LedgerExcerpt, LedgerRow, State, check_format
+from dbwarden.migration_history import (
+    BackfillRow,
+    HistoryKind,
+    LedgerExcerpt,
+    LedgerRow,
+    State,
+    check_format,
+    parse_intervals,
+)
 from dbwarden.quoting import quoted
 
 FINAL_STATES = (State.APPLIED, State.ROLLED_BACK)
@@ -42,6 +51,8 @@ _FORMAT = "format"
 """The column with the row's format; tables of dbwarden 0.1 have none."""
 _PHASE = "phase"
 """The column with the migration's phase, likewise."""
+_FINGERPRINTS = ("fingerprint", "fingerprint_at", "changed_outside")
+"""The columns about the schema, likewise."""
 
 
 class Spent(NamedTuple):
@@ -111,7 +122,8 @@ class Ledger:
     def create(self) -> None:
         """Create the ledger, with a unique index that allows one live row per migration."""
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        columns += f", {_FORMAT} INTEGER NOT NULL DEFAULT 1, {_PHASE} TEXT"
+        columns += f", {_FORMAT} INTEGER NOT NULL DEFAULT 1"
+        columns += "".join(f", {name} TEXT" for name in (_PHASE, *_FINGERPRINTS))
         self._database.execute(f"CREATE TABLE IF NOT EXISTS main.{self._table} ({columns})")
         self._database.execute(
             f"CREATE UNIQUE INDEX IF NOT EXISTS main.{quoted(self._name + '_live')} "
@@ -146,7 +158,7 @@ class Ledger:
 
     def _select(self, which: str, *values: int) -> tuple[LedgerRow, ...]:
         # The prefix is needed, because SQLite treats an unknown "column" as a string.
-        columns = [*_COLUMNS, *({_PHASE} & self._column_names())]
+        columns = [*_COLUMNS, *({_PHASE, *_FINGERPRINTS} & self._column_names())]
         names = ", ".join(f"l.{name}" for name in columns)
         cursor = self._database.execute(f"SELECT {names} FROM main.{self._table} l {which}", values)
         return tuple(self._row(dict(zip(columns, row, strict=True))) for row in cursor.fetchall())
@@ -182,13 +194,15 @@ class Ledger:
 
     def _row(self, row: Mapping[str, Any]) -> LedgerRow:
         try:
-            finished = row["finished_at"]
+            finished, taken_at = row["finished_at"], row.get("fingerprint_at")
             values = {
                 **row,
                 "kind": HistoryKind(row["kind"]),
                 "state": State(row["state"]),
                 "started_at": _time(row["started_at"]),
                 "finished_at": _time(finished) if finished is not None else None,
+                "fingerprint_at": _time(taken_at) if taken_at is not None else None,
+                "changed_outside": parse_intervals(row.get("changed_outside")),
             }
             return LedgerRow(**values)
         except (ValueError, TypeError) as error:
@@ -257,6 +271,27 @@ class Ledger:
         """Restore the fields of a row."""
         self._update(entry, fields)
 
+    def record_fingerprint(self, fingerprint: str) -> None:
+        """Store the *fingerprint* of the schema in the newest live row."""
+        there = self._column_names()
+        for name in _FINGERPRINTS:
+            if name not in there:
+                self._database.execute(f"ALTER TABLE main.{self._table} ADD COLUMN {name} TEXT")
+        self._database.execute(
+            f"UPDATE main.{self._table} SET fingerprint = ?, fingerprint_at = ? WHERE id = "
+            f"(SELECT max(id) FROM main.{self._table} WHERE state <> '{State.ROLLED_BACK}')",
+            (fingerprint, _now()),
+        )
+
+    def record_change(self, row: LedgerRow, fingerprint: str) -> None:
+        """Record that the schema has become *fingerprint* since that of *row* was recorded."""
+        now, since = _now(), row.fingerprint_at.isoformat() if row.fingerprint_at else ""
+        self._database.execute(
+            f"UPDATE main.{self._table} SET fingerprint = ?, fingerprint_at = ?, changed_outside = "
+            "ltrim(coalesce(changed_outside, '') || ?) WHERE id = ?",
+            (fingerprint, now, f" {since}/{now}", row.id),
+        )
+
     def correct(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         """Set *fields* of one row (repair), and ``finished_at`` if its new state is final."""
         self._update(entry, {**fields, "running": None})
@@ -311,6 +346,17 @@ class Ledger:
             next_step="Another process changed the ledger. Inspect it with: "
             "dbwarden history; then run the command again.",
         )
+
+
+def open_backfills(
+    database: sqlite3.Connection, config: DatabaseConfig, rows: Sequence[LedgerRow]
+) -> tuple[BackfillRow, ...]:
+    """Return the backfills that have not ended, if the ledger's *rows* have any."""
+    if not any(row.state is State.BACKFILLING for row in rows):
+        return ()
+    from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
+
+    return StateTable(database, config.ledger_table, Writer.this_process()).rows(ended=False)
 
 
 _AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"

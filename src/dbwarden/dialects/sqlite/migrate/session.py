@@ -9,13 +9,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import ForeignHistory
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
-from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
+from dbwarden.dialects.sqlite.migrate.history_queries import Ledger, open_backfills
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
 from dbwarden.dialects.sqlite.migrate.opening import FileState, Target, open_reading, open_writing
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
@@ -23,12 +23,9 @@ from dbwarden.dialects.waiting import backoff
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError
 from dbwarden.migration_history import (
-    BackfillRow,
     LedgerExcerpt,
-    LedgerRow,
     LockHolder,
     Reading,
-    State,
 )
 from dbwarden.quoting import quoted
 
@@ -48,17 +45,6 @@ class Executed:
 
     rows: Sequence[dict[str, Any]]
     changed: int
-
-
-def open_backfills(
-    database: sqlite3.Connection, config: DatabaseConfig, rows: Sequence[LedgerRow]
-) -> tuple[BackfillRow, ...]:
-    """Return the backfills that have not ended, if the ledger's *rows* have any."""
-    if not any(row.state is State.BACKFILLING for row in rows):
-        return ()
-    from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
-
-    return StateTable(database, config.ledger_table, Writer.this_process()).rows(ended=False)
 
 
 class Session:
@@ -228,12 +214,14 @@ class Session:
             LedgerError: The ledger is invalid.
             LockTimeout: Another connection kept the file locked.
         """
-        rows, backfills = self._query_history(
+        locked = self.lock is not None and self.lock.held
+        rows, backfills, fingerprint = self._query_history(
             lambda ledger: (
                 rows := ledger.rows(row_ids),
                 open_backfills(self.database, self.config, rows),
+                self._fingerprint() if locked else None,
             )
-        ) or (None, ())
+        ) or (None, (), None)
         return Reading(
             server_version=sqlite3.sqlite_version,
             namespace=None,
@@ -241,11 +229,26 @@ class Session:
             holder=self.other_holder(),
             read_only=not self.target.writable,
             backfills=backfills,
+            fingerprint=fingerprint,
         )
+
+    def _fingerprint(self) -> str | None:
+        from dbwarden.dialects.sqlite.migrate.fingerprints import fingerprint_of
+
+        return fingerprint_of(self.database, self.config)
+
+    def record_fingerprint(self) -> None:
+        """Record the fingerprint of the schema in the newest live row, in a transaction."""
+        if (fingerprint := self._fingerprint()) is not None and self.ledger.exists():
+            self.ledger.record_fingerprint(fingerprint)
 
     def history(self, limit: int | None) -> LedgerExcerpt:
         """Read the newest *limit* rows of the ledger; raises as :meth:`read`."""
-        return self._query_history(lambda ledger: ledger.newest(limit)) or LedgerExcerpt()
+
+        def query(ledger: Ledger) -> LedgerExcerpt:
+            return replace(ledger.newest(limit), fingerprint=self._fingerprint())
+
+        return self._query_history(query) or LedgerExcerpt()
 
     def _query_history(self, question: Callable[[Ledger], T]) -> T | None:
         """Run *question* in one read transaction; return ``None`` if there is no ledger."""
