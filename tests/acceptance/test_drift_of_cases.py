@@ -90,7 +90,8 @@ async def test_the_fingerprint_changes_with_what_is_made_by_hand_alone(
         await database.run(there)
         assert len(await open_changes(project)) == 1
         await database.run(back)
-        text = "".join(f"{item.text};\n" for item in there)
+        marks = [("" if it.transactional else "-- @dbwarden:autocommit\n", it.text) for it in there]
+        text = "".join(f"{mark}{sql};\n" for mark, sql in marks)
         project.write("primary__0002_new.sql", f"-- upgrade\n{text}")
         await migrate(project.config)
         assert await open_changes(project) == []
