@@ -1,7 +1,7 @@
 """The command that runs, shows and controls backfills."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, Literal, assert_never
@@ -31,7 +31,39 @@ from dbwarden.secrets import clean_cause, describe_error
 Action = Literal["run", "status", "pause", "resume", "cancel"]
 
 
-_THROTTLE = Parameter(group=HOW, show_default=True)
+_THROTTLE = Parameter(group=HOW)
+_THROTTLE_WITH_DEFAULT = Parameter(group=HOW, show_default=True)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Throttle:
+    """The limits of ``backfill run``."""
+
+    batch_seconds: Annotated[float | None, _THROTTLE] = None
+    "run: seconds that a batch should take; default: what its file says, or 0.5."
+    rate: Annotated[float | None, _THROTTLE] = None
+    "run: the maximum number of rows per second."
+    max_lag: Annotated[float, _THROTTLE_WITH_DEFAULT] = MAX_LAG
+    "run: wait while a replica lags behind by more seconds; 0 for no limit."
+    max_lock_waits: Annotated[int, _THROTTLE_WITH_DEFAULT] = MAX_LOCK_WAITS
+    "run: wait while more sessions wait for locks; -1 for no limit."
+    pause_when: Annotated[str | None, _THROTTLE] = None
+    "run: wait while this coroutine function returns true, as in app.load:is_high."
+
+    async def arguments(self) -> dict[str, Any]:
+        """Return the arguments of :func:`dbwarden.backfill`.
+
+        Raises:
+            UsageError: There is no such coroutine function.
+        """
+        return {
+            "target": self.batch_seconds,
+            "rate": self.rate,
+            "max_lag": self.max_lag or None,
+            "max_lock_waits": self.max_lock_waits if self.max_lock_waits >= 0 else None,
+            "pause_when": await _load(self.pause_when),
+        }
 
 
 async def backfill(
@@ -39,14 +71,10 @@ async def backfill(
     key: str | None = None,
     /,
     *,
-    batch_seconds: Annotated[float | None, Parameter(group=HOW)] = None,
-    rate: Annotated[float | None, Parameter(group=HOW)] = None,
-    max_lag: Annotated[float, _THROTTLE] = MAX_LAG,
-    max_lock_waits: Annotated[int, _THROTTLE] = MAX_LOCK_WAITS,
-    pause_when: Annotated[str | None, Parameter(group=HOW)] = None,
+    throttle: Throttle = Throttle(),  # frozen; cyclopts reads its options
     restart: bool = False,
     accept: bool = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008  # frozen; cyclopts reads its options
+    options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Run, show, pause, resume or cancel backfills of one database, several or all.
 
@@ -56,52 +84,23 @@ async def backfill(
         run, status, pause, resume or cancel.
     key
         The version of the only backfill to work on, as in 0007; default: all unfinished ones.
-    batch_seconds
-        run: the time that a batch should take; its number of rows is adapted to that. By default
-        what its file says, or 0.5.
-    rate
-        run: the maximum number of rows per second.
-    max_lag
-        run: wait while a replica lags behind by more seconds; 0 for no limit.
-    max_lock_waits
-        run: wait while more sessions wait for locks; -1 for no limit.
-    pause_when
-        run: wait while this coroutine function returns true, as in app.load:is_high.
     restart
         resume: begin again with the first row, with the file as it is now.
     accept
         resume: go on from the cursor with the file as it is now.
     """
-    throttle = {
-        "target": batch_seconds,
-        "rate": rate,
-        "max_lag": max_lag or None,
-        "max_lock_waits": max_lock_waits if max_lock_waits >= 0 else None,
-        "pause_when": pause_when,
-    }
-    return await _act(options, action, key, throttle, {"restart": restart, "accept": accept})
-
-
-async def _act(
-    options: FleetOptions,
-    action: Action,
-    key: str | None,
-    throttle: Mapping[str, Any],
-    again: Mapping[str, Any],
-) -> int:
     selection = await select(options, Which.ANY if action == "status" else Which.WRITABLE)
     operation: Callable[..., Any]
     match action:
         case "run":
             selection = _without_time_limit(selection)
-            pause_when = await _load(throttle["pause_when"])
-            operation = partial(backfill_run, key=key, **{**throttle, "pause_when": pause_when})
+            operation = partial(backfill_run, key=key, **await throttle.arguments())
         case "status":
             operation = backfill_status
         case "pause":
             operation = partial(backfill_pause, key=key)
         case "resume":
-            operation = partial(backfill_resume, key=key, **again)
+            operation = partial(backfill_resume, key=key, restart=restart, accept=accept)
         case "cancel":
             operation = partial(backfill_cancel, key=key)
         case _:

@@ -28,14 +28,25 @@ from dbwarden.operations.diff import DiffResult, drift
 from dbwarden.operations.diff import check_models as check_one
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AdoptChoices:
+    """The choices of ``diff --adopt``."""
+
+    message: Annotated[str | None, Parameter(name=("--message", "-m"))] = None
+    "With --adopt, what the migration does, in a few words."
+    allow_drop: tuple[str, ...] = ()
+    "With --adopt, an object that other databases may lose: users.email."
+    fill: tuple[str, ...] = ()
+    "With --adopt, a value for existing rows of a new column: users.email=\"''\"."
+
+
 async def diff(
     *,
     models: bool = False,
     ignore: tuple[str, ...] = (),
     adopt: bool = False,
-    message: Annotated[str | None, Parameter(name=("--message", "-m"))] = None,
-    allow_drop: tuple[str, ...] = (),
-    fill: tuple[str, ...] = (),
+    choices: AdoptChoices = AdoptChoices(),  # frozen; cyclopts reads its options
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Compare live databases with their migration files. Exit 3 if they differ.
@@ -49,15 +60,9 @@ async def diff(
         An object that is no difference, as in 'table audit_*'; may be repeated.
     adopt
         Write the difference as the next migration, and mark it in this database.
-    message
-        With --adopt, what the migration does, in a few words.
-    allow_drop
-        With --adopt, an object that other databases may lose: users.email.
-    fill
-        With --adopt, a value for existing rows of a new column: users.email="''".
     """
     if adopt:
-        return await _adopt(message, AdoptChoices(ignore, allow_drop, fill), options)
+        return await _adopt(choices, ignore, options)
     selection = await select(options, Which.LIVE)
     if models:
         selection = selection.described()
@@ -67,17 +72,8 @@ async def diff(
     return await report("diff", outcomes, selection, _Differences(_print_differences, flat=True))
 
 
-@dataclass(frozen=True)
-class AdoptChoices:
-    """The choices of ``diff --adopt``."""
-
-    ignore: tuple[str, ...]
-    allow_drop: tuple[str, ...]
-    fill: tuple[str, ...]
-
-
-async def _adopt(message: str | None, choices: AdoptChoices, options: FleetOptions) -> int:
-    if message is None:
+async def _adopt(choices: AdoptChoices, ignore: tuple[str, ...], options: FleetOptions) -> int:
+    if choices.message is None:
         raise UsageError(
             "--adopt needs a message for the migration",
             next_step="Say in a few words what was changed: -m 'hot fix'.",
@@ -92,10 +88,10 @@ async def _adopt(message: str | None, choices: AdoptChoices, options: FleetOptio
         )
     operation = partial(
         adopt_drift,
-        message=message,
+        message=choices.message,
         allow_drop=choices.allow_drop,
         fills=pairs_of(choices.fill, "--fill"),
-        ignore=choices.ignore,
+        ignore=ignore,
     )
     outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
     return await report("diff", outcomes, selection, Texts(_print_adopted))
