@@ -119,7 +119,8 @@ async def write_between(
         task = replace(task, earlier=find_expressions(texts, comparison.current.default_namespace))
     decisions = await decide(task)
     comparison = without_undeclared(config, comparison, "model", decisions.in_place)
-    comparison = await follow_renames(session, comparison, decisions.in_place)
+    in_use = decisions.in_use
+    comparison = await follow_renames(session, comparison, decisions.in_place, in_use)
     task = replace(
         task, current=comparison.current, desired=comparison.desired, preserved=comparison.preserved
     )

@@ -258,6 +258,18 @@ async def test_a_rename_is_in_place_if_that_is_allowed(project: Project) -> None
     assert "RENAME COLUMN note TO remark" in made.files[0].text
 
 
+async def test_a_view_that_no_model_declares_keeps_its_column(project: Project) -> None:
+    project.models(BEFORE)
+    await project.made("before")
+    project.migration(2, "-- upgrade\nCREATE VIEW v AS SELECT note FROM orders;")
+    project.models(REMARK)
+    rename = {"renames": ["orders.note:remark"]}
+    with pytest.raises(UnsupportedChange, match=r"v reads column public\.orders\.note") as refused:
+        await project.make("after", online=True, **rename)
+    assert "--allow-rename orders.note" in (refused.value.next_step or "")
+    assert (await project.make("after", online=True, allow_rename=["orders.note"], **rename)).proven
+
+
 async def test_roles_keep_their_privileges_on_a_renamed_table(project: Project) -> None:
     project.models(BEFORE)
     await project.made("before")

@@ -6,9 +6,10 @@ from dataclasses import replace
 from dbwarden.authoring.collect.unmanaged_objects import with_objects, without_objects
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.left_out import with_others
+from dbwarden.authoring.labels import label
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import ScratchDatabase
-from dbwarden.diff.changes import Renaming
+from dbwarden.diff.changes import Rename, Renaming
 from dbwarden.diff.moved_objects import renamed_ref
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.temporary_names import add_temporary_renames
@@ -17,11 +18,15 @@ from dbwarden.schema import ON_TABLES, MaterializedView, Ref, Schema, Trigger, V
 
 
 async def follow_renames(
-    scratch: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
+    scratch: ScratchSession,
+    comparison: SchemaComparison,
+    renames: Sequence[Renaming],
+    in_use: Sequence[Rename] = (),
 ) -> SchemaComparison:
     """Return *comparison* with its preserved objects as the server has them after *renames*.
 
-    Preserved objects of a dropped table are dropped with it.
+    Preserved objects of a dropped table are dropped with it. They cannot follow columns that are
+    renamed *in_use*: the server keeps them at the old column.
 
     Raises:
         UnsupportedChange: A preserved object reads a dropped one; names both.
@@ -38,7 +43,8 @@ async def follow_renames(
         for preserved, now in names.items()
         if now.kind not in ON_TABLES or now.table in homes
     }
-    _refuse_readers_of_what_goes(there, comparison.desired, frozenset(stays.values()))
+    known = frozenset(stays.values())
+    _refuse_readers_of_what_goes(there, comparison.desired, known, in_use)
     rest = without_objects(comparison.desired, comparison.preserved)
     desired = with_objects(rest, there, frozenset(stays.values()))
     # The server follows the renames in what dbwarden does not write, too.
@@ -67,16 +73,25 @@ async def _renamed(
     return await scratch.schema(Source(parts=(*comparison.source.parts, *statements), build=build))
 
 
-def _refuse_readers_of_what_goes(there: Schema, desired: Schema, preserved: frozenset[Ref]) -> None:
+def _refuse_readers_of_what_goes(
+    there: Schema, desired: Schema, preserved: frozenset[Ref], in_use: Sequence[Rename]
+) -> None:
     """Raise if a preserved object needs a table or column that *desired* no longer has."""
     dropped = _tables_and_columns(there) - _tables_and_columns(desired)
+    renamed = {rename.before for rename in in_use}
     for user, needed in there.dependencies:
         if user in preserved and needed in dropped:
+            next_step = (
+                f"Change or drop {user} first, in a migration by hand: "
+                "dbwarden new -m '...'. Or add a DDL event that creates its new version."
+            )
+            if needed in renamed:
+                name = label(needed.table, desired.default_namespace, needed.part)
+                next_step += f" With --allow-rename {name}, it follows a rename in place."
             raise UnsupportedChange(
                 f"{user} reads {needed}, which the models no longer have; a hand-written migration "
                 "made it, and no model mentions it",
-                next_step=f"Change or drop {user} first, in a migration by hand: "
-                "dbwarden new -m '...'. Or add a DDL event that creates its new version.",
+                next_step=next_step,
             )
 
 

@@ -205,3 +205,14 @@ async def test_a_newer_migration_of_another_branch_is_renumbered(lite: Lite) -> 
     done = await renumber(lite.config)
     assert [move.new.name for move in done.moves] == ["app__0003_branch.sql"]
     assert done.clean
+
+
+async def test_a_rename_for_tables_in_use_is_in_place(lite: Lite) -> None:
+    old = "class Order(Base):\n    __tablename__ = 'orders'\n    id: Mapped[int] = mapped_column("
+    lite.models(f"{old}primary_key=True)\n    note: Mapped[str | None]\n")
+    await lite.made("before")
+    lite.run("INSERT INTO orders (note) VALUES ('x')")
+    lite.models(f"{old}primary_key=True)\n    remark: Mapped[str | None]\n")
+    text = await lite.made("after", online=True, renames=["orders.note:remark"])
+    assert "RENAME COLUMN note TO remark" in text
+    assert lite.run("SELECT remark FROM orders") == [("x",)]
