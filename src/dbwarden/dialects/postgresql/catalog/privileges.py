@@ -16,7 +16,7 @@ WITH o AS (
   SELECT 'pg_class'::regclass, c.oid, n.nspname, a.attacl, c.relowner, 'c'::"char",
          format(' (%I)', a.attname), format('TABLE %I.%I', n.nspname, c.relname)
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.attacl IS NOT NULL
+  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
   UNION ALL
   SELECT 'pg_proc'::regclass, p.oid, n.nspname, p.proacl, p.proowner, 'f'::"char", '',
          format('ROUTINE %I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))
