@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dbwarden.diff import diff
 from dbwarden.diff.changes import Rename, Renaming
 from dbwarden.diff.statements import RenderOptions
 from tests.acceptance.cases_sqlite import SqliteCase
@@ -30,7 +31,8 @@ def test_a_change_by_hand_is_found_until_it_is_undone(case: SqliteCase, tmp_path
         pytest.skip(f"needs SQLite {'.'.join(map(str, case.since))}")
     options = RenderOptions(using=case.using, fills=case.fills)
     renames = tuple(_without_namespace(renaming(text)) for text in case.renames)
-    by_hand = script(write(read(built(case.old)), read(built(case.new)), renames, options))
+    current, desired = read(built(case.old)), read(built(case.new))
+    by_hand = script(write(current, desired, renames, options))
     path = tmp_path / "live.db"
     project = Project(tmp_path, tmp_path, "sqlite", f"sqlite:///{path}")
     do(begin, project, case.old)
@@ -38,7 +40,8 @@ def test_a_change_by_hand_is_found_until_it_is_undone(case: SqliteCase, tmp_path
     before = path.read_bytes()
     with closing(opened(path)) as live:
         live.executescript(f"PRAGMA foreign_keys = OFF; BEGIN;\n{by_hand} COMMIT;")
-    assert do(drift, project) != []
+    # Columns that exchange their names are seen by their order only, which is no difference.
+    assert bool(do(drift, project)) == bool(diff(current, desired))
     assert len(do(open_changes, project)) == 1
     path.write_bytes(before)
     assert do(drift, project) == []
