@@ -65,6 +65,14 @@ CASES = [
         new=KEYS.format("bigint", "int"),
     ),
     Case(
+        name="an identity key whose references stay int, and a key of two columns",
+        old="CREATE TABLE p (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n text);"
+        "CREATE TABLE c (p_id int REFERENCES p, no serial, PRIMARY KEY (p_id, no));"
+        "INSERT INTO p (n) VALUES ('a'), ('b'); INSERT INTO c (p_id) VALUES (1), (2), (2);",
+        new="CREATE TABLE p (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n text);"
+        "CREATE TABLE c (p_id int REFERENCES p, no bigserial, PRIMARY KEY (p_id, no));",
+    ),
+    Case(
         name="columns on which much depends",
         old=DEPENDENTS.format("int"),
         new=DEPENDENTS.format("bigint"),

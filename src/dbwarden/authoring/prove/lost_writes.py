@@ -105,6 +105,9 @@ def _values(item: Done, release: Release, key: Key, name: str) -> set[str | None
     """Return the values that a column may have."""
     found = {row[name] for rows in _accepted(item, release) if (row := rows.get(key)) is not None}
     table = item.table
+    if release is Release.OLD and item.release is Release.OLD:  # a fill of NULL remains
+        there = table.there[Release.OLD].get(key, {})
+        found |= {there[name]} if name in there else set()
     filled = name in table.table.only_new and not table.table.only_old
     if filled and release is Release.NEW and item.release is Release.OLD:
         # From the row as it was before or after the write. If the old release has a column that

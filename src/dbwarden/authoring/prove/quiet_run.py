@@ -14,6 +14,7 @@ from dbwarden.authoring.prove.row_writes import (
     Slot,
     Written,
     anchors,
+    keys_after,
     statement,
 )
 from dbwarden.dialects.scratch_clients import Key, Row, ScratchClient, WriteRefused, go_on
@@ -135,8 +136,14 @@ async def remove_rows(client: ScratchClient, found: Sequence[Expected], release:
     """Delete the rows of the written tables as *release*, those that reference others first."""
     for item in reversed(found):
         shape, contents = item.table.shape(release), item.contents[Release.OLD]
-        keys = [[contents[number][name] for name in item.table.old.key] for number in contents]
-        texts = [client.delete(shape.table, dict(zip(shape.key, key, strict=True))) for key in keys]
+        names = item.table.old.key
+        keys = {tuple(row[name] for name in names) for row in contents.values()}
+        for slot in item.table.slots:
+            keys.update(keys_after(item.table.old, slot, contents))
+        texts = [
+            client.delete(shape.table, dict(zip(shape.key, key, strict=True)))
+            for key in sorted(keys, key=str)
+        ]
         await client.write(texts)
 
 

@@ -251,8 +251,10 @@ def _clearable(shape: Shape) -> list[str]:
 
 
 def keys_after(shape: Shape, slot: Slot, contents: Mapping[int, Row]) -> Sequence[Key]:
-    """Return the keys of the rows that a write may have changed."""
-    numbers = dict.fromkeys((slot.row, slot.image))
-    if not set(shape.key) & set(shape.changed) or slot.kind is not Kind.CHANGE:
-        numbers = dict.fromkeys((slot.row,))
-    return [tuple(contents[number][name] for name in shape.key) for number in numbers]
+    """Return the keys of the rows that a write may have changed: before it, and after it."""
+    row, image = contents[slot.row], contents[slot.image]
+    key = tuple(row[name] for name in shape.key)
+    if slot.kind is not Kind.CHANGE:
+        return (key,)
+    moved = tuple((image if name in shape.changed else row)[name] for name in shape.key)
+    return tuple(dict.fromkeys((key, moved)))
