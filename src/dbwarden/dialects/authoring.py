@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, LiteralString, Protocol
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.scratch_clients import ScratchClient
@@ -24,6 +24,9 @@ from dbwarden.migration_history import HistoryKind
 from dbwarden.schema import Schema
 from dbwarden.secrets import Secret
 from dbwarden.types import DatabaseName, DialectName, Location
+
+Unit = Literal["instant", "seconds", "milliseconds"]
+"""How a program writes a time: with its time zone, or as a number since 1970."""
 
 
 def as_migration(path: Path, text: str, database: DatabaseName) -> Migration:
@@ -270,6 +273,10 @@ class AuthoringDialect(Protocol):
         Raises:
             TypeError: There is no such literal.
         """
+        ...
+
+    def now(self, unit: Unit) -> LiteralString:
+        """Return the SQL of the current time."""
         ...
 
     def are_equivalent(self, one: object, other: object) -> bool | None:

@@ -4,14 +4,19 @@ import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from dbwarden.dialects.authoring import Unit
 from dbwarden.files.lexing import Lexis
 
 Literal = Callable[[object], str]
 """Renders a value of Python as SQL; see ``AuthoringDialect.literal``."""
+Now = Callable[[Unit], str]
+"""Returns the SQL of the current time; see ``AuthoringDialect.now``."""
+Clock = tuple[datetime, datetime]
+"""When a run began and ended."""
 Values = Sequence[Any] | Mapping[str, Any] | None
 
 _FORMAT = re.compile(r"%%|%\((?P<name>[^)]*)\)s|%s")
@@ -32,8 +37,9 @@ class Recorded:
     """One statement that reached the server.
 
     ``values`` has the bound values of each execution, decoded. ``style`` is the DBAPI's paramstyle.
-    ``returns_rows`` is true if the server answered with rows. ``target`` is the number of the
-    database that the statement went to, ``inside`` is true if a revision sent it.
+    ``returns_rows`` is true if the revision got rows. ``target`` is the number of the
+    database that the statement went to, ``inside`` is true if a revision sent it. ``counted`` is
+    true if the revision read how many rows there were. ``clock`` is the time of the run.
     """
 
     sql: str
@@ -41,29 +47,42 @@ class Recorded:
     style: str = "qmark"
     autocommit: bool = False
     returns_rows: bool = False
+    counted: bool = False
     target: int = 0
     inside: bool = True
+    clock: Clock | None = None
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any]) -> "Recorded":
-        """Read the document of a recorded statement."""
+    def parse(cls, document: Mapping[str, Any], clock: Clock) -> "Recorded":
+        """Read the document of a statement that was recorded in a run at *clock*."""
         return cls(
             sql=document["sql"],
             values=tuple(_decode_all(each) for each in document["values"]),
             style=document["style"],
             autocommit=document["autocommit"],
             returns_rows=document["rows"],
+            counted=document["counted"],
             target=document["target"],
             inside=document["inside"],
+            clock=clock,
         )
 
-    def render(self, lexis: Lexis, literal: Literal) -> tuple[str, ...]:
+    def render(self, lexis: Lexis, literal: Literal, now: Now) -> tuple[str, ...]:
         """Return the SQL of each execution, with its values as literals.
+
+        A value that is the time of the run becomes the expression that *now* returns: it is the
+        same within a transaction, as a value of Python that several statements use.
 
         Raises:
             NoLiteral: A value has no literal.
         """
-        return tuple(_fill(self, each, lexis, literal) for each in self.values)
+        clock = None if self.autocommit else self.clock
+
+        def rendered(value: object) -> str:
+            unit = unit_of(value, clock) if clock is not None else None
+            return literal(value) if unit is None else now(unit)
+
+        return tuple(_fill(self, each, lexis, rendered) for each in self.values)
 
 
 def _decode_all(values: Any) -> Values:
@@ -79,6 +98,24 @@ class Unknown:
     type: str
 
 
+class Instant(str):
+    """The text of a time with its time zone."""
+
+    __slots__ = ()
+
+
+def unit_of(value: object, clock: Clock) -> Unit | None:
+    """Return how *value* is the time of a run, as Python's clock told it; ``None`` if it is not."""
+    if isinstance(value, Instant):
+        return "instant" if clock[0] <= datetime.fromisoformat(value) <= clock[1] else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    first, last = (moment.timestamp() for moment in clock)
+    if int(first) <= value <= last:
+        return "seconds"
+    return "milliseconds" if int(first * 1000) <= value <= last * 1000 else None
+
+
 def _decode(document: Mapping[str, Any]) -> object:
     value = document["value"]
     match document["type"]:
@@ -90,6 +127,8 @@ def _decode(document: Mapping[str, Any]) -> object:
             return tuple(map(_decode, value))
         case "interval":
             return timedelta(seconds=value)
+        case "instant":
+            return Instant(value)
         case "unknown":
             return Unknown(value)
         case _:  # text, whole numbers, booleans and NULL are as in JSON

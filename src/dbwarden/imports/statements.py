@@ -7,7 +7,7 @@ from datetime import date
 
 from dbwarden.authoring.labels import shorten
 from dbwarden.files.lexing import Lexis, skip_gap
-from dbwarden.imports.recorded import Literal, NoLiteral, Recorded
+from dbwarden.imports.recorded import Literal, NoLiteral, Now, Recorded
 
 _WORD = re.compile(r"[A-Za-z]+")
 _TRANSACTION = {"begin", "commit", "end", "rollback", "abort", "savepoint", "release", "start"}
@@ -53,6 +53,7 @@ class Rules:
 
     lexis: Lexis
     literal: Literal
+    now: Now
     ignored: str
     today: frozenset[date] = frozenset()
 
@@ -88,10 +89,13 @@ def _texts(recorded: Sequence[Recorded], rules: Rules) -> tuple[list[Text], list
             read |= dict.fromkeys(_tables_read(item.sql))
             continue
         try:
-            rendered = item.render(rules.lexis, rules.literal)
+            rendered = item.render(rules.lexis, rules.literal, rules.now)
         except NoLiteral as error:
             reviews.append(f"{error}: {_quote(item.sql)} is missing")
             continue
+        if item.returns_rows or item.counted:
+            what = "returns" if item.returns_rows else "counts"
+            reviews.append(f"it reads what {_quote(item.sql)} {what}; what follows is missing")
         texts += [Text(sql, item.autocommit or after_commit) for sql in rendered]
         after_commit = False
     if read:

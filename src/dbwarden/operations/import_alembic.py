@@ -1,5 +1,6 @@
 """Write migration files from the revisions of Alembic, which are recorded and proven."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,6 +35,9 @@ from dbwarden.operations.import_drafts import Drafts, ImportResult
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.planning.foreign import BASE
 from dbwarden.schema import Schema
+
+_SETTING = re.compile(r"\s*(?:set|reset|pragma|select\s+(?:pg_catalog\.)?set_config)\b", re.I)
+"""Begins a statement of ``env.py`` that only sets its session."""
 
 
 @operation("import")
@@ -81,6 +85,7 @@ class _Import:
         rules = Rules(
             lexis=lexis_of(self.config.database_type),
             literal=self.session.authoring_dialect.literal,
+            now=self.session.authoring_dialect.now,
             ignored=DEFAULT_TABLE,
             today=frozenset((datetime.now().date(), datetime.now(UTC).date())),
         )
@@ -138,7 +143,7 @@ class _Import:
         elif base is not None:
             answer = await self.project.build_base(base)
             texts += script_of(answer.inside, rules).texts
-        texts = [text for text in texts if not text.sql.lower().startswith(("set ", "pragma "))]
+        texts = [text for text in texts if not _SETTING.match(text.sql)]
         if write and texts and self.options.since is None:
             file = ImportedFile(
                 purpose="what existed before the first revision",

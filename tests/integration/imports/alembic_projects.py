@@ -47,6 +47,19 @@ for name, url in engines.items():
         with context.begin_transaction():
             context.run_migrations(engine_name=name)
 """
+NAMESPACE_ENV = ASYNC_ENV.replace(
+    "def run(connection):",
+    """from sqlalchemy import text
+
+def run(connection):
+    connection.execute(text("CREATE SCHEMA IF NOT EXISTS app"))
+    connection.execute(text("SET search_path TO app"))
+    connection.commit()""",
+)
+CONNECT_ENV = ASYNC_ENV.replace(
+    "poolclass=NullPool)",
+    'poolclass=NullPool, connect_args={"server_settings": {"search_path": "app"}})',
+)
 
 
 @dataclass(frozen=True)

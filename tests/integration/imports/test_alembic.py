@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 
 import asyncpg
 import pytest
@@ -20,7 +21,9 @@ from dbwarden.operations.verify import verify
 from tests.conftest import MakeConfig
 from tests.integration.imports.alembic_projects import (
     ASYNC_ENV,
+    CONNECT_ENV,
     MULTI_ENV,
+    NAMESPACE_ENV,
     SYNC_ENV,
     Revision,
     write_project,
@@ -137,6 +140,58 @@ async def test_every_revision_becomes_a_file_that_leads_to_the_same_schema(
     assert again.clean
 
 
+BIND = """
+from datetime import datetime, timezone
+bind, seen = op.get_bind(), sa.Column("seen", sa.DateTime(timezone=True))
+users = sa.table("users", sa.column("id"), sa.column("email"), seen)
+"""
+NOTES = {
+    # what decides nothing
+    "catalog": """
+        assert sa.inspect(bind).has_table("users")
+        assert "email" in {each["name"] for each in sa.inspect(bind).get_columns("users")}
+        bind.execute(users.insert().values(email="a"))
+        op.add_column("users", seen)
+        bind.execute(users.update().values(seen=datetime.now(timezone.utc)))
+    """,
+    # what another database may answer differently
+    "counts": """
+        while bind.execute(users.update().where(sa.false()).values(email="c")).rowcount:
+            pass
+    """,
+    "returns": """
+        new = bind.execute(users.insert().values(email="b").returning(users.c.id)).scalar()
+        bind.execute(users.update().where(users.c.id == new).values(email="b2"))
+    """,
+    "rows of users": """
+        if bind.execute(sa.select(sa.func.count()).select_from(users)).scalar() > 99:
+            op.execute("UPDATE users SET email = 'many'")
+    """,
+    "when it was recorded": """
+        bind.execute(users.update().values(email=str(uuid.uuid4())))
+    """,
+}
+
+
+async def test_a_review_is_asked_for_where_the_database_decides(
+    config: DatabaseConfig, tmp_path: Path
+) -> None:
+    revisions = [replace(USERS, downgrade="pass")]
+    for number, (why, body) in enumerate(NOTES.items(), start=2):
+        text = BIND + dedent(body)
+        revisions.append(Revision(f"{number}z", revisions[-1].id, text, message=why))
+    ini = write_project(tmp_path, ASYNC_ENV, revisions)
+    result = await import_alembic(config, options=AlembicOptions(ini=ini))
+    assert result.clean, [file.problems for file in result.files]
+    first, catalog, *deciding = result.files
+    assert (first.reviews, catalog.reviews) == ((), ())
+    for why, file in zip([*NOTES][1:], deciding, strict=True):
+        (review,) = file.reviews
+        assert why in review
+    moment = catalog.path.read_text(encoding="utf-8")
+    assert "UPDATE users SET seen=CURRENT_TIMESTAMP" in moment
+
+
 async def test_one_baseline_stands_for_the_older_revisions(
     config: DatabaseConfig, tmp_path: Path
 ) -> None:
@@ -200,6 +255,74 @@ async def test_each_database_of_one_environment_has_its_own_files(
     other = make_config("sqlite:///x.db", database_type="sqlite", database_name="other")
     with pytest.raises(UsageError, match="none is called other: primary, analytics"):
         await import_alembic(other, options=AlembicOptions(ini=ini))
+
+
+NAMESPACED = [
+    Revision(
+        "1a",
+        None,
+        'op.create_table("a", sa.Column("id", sa.Integer, primary_key=True))',
+        'op.drop_table("a")',
+    ),
+    Revision("2b", "1a", message="nothing"),
+    Revision(
+        "3c",
+        "2b",
+        """
+        with op.get_context().autocommit_block():
+            op.create_index("ix", "a", ["id"], postgresql_concurrently=True)
+        """,
+        'op.drop_index("ix")',
+    ),
+]
+
+
+async def test_a_search_path_that_the_environment_sets_is_in_the_files(
+    config: DatabaseConfig,
+    postgres_config: DatabaseConfig,
+    postgres_url: str,
+    tmp_path: Path,
+) -> None:
+    ini = write_project(tmp_path, NAMESPACE_ENV, NAMESPACED)
+    result = await import_alembic(config, options=AlembicOptions(ini=ini))
+    assert result.clean, [file.problems for file in result.files]
+    assert [file.reviews for file in result.files] == [()] * 4
+    base, first, nothing, index = texts(result)
+    assert "CREATE SCHEMA IF NOT EXISTS app;" in base and "SET search_path" not in base
+    assert first.count("SET search_path TO app;") == 2  # the upgrade and the rollback
+    assert "SET search_path" not in nothing
+    assert "SET search_path TO app;\n-- @dbwarden:autocommit\nCREATE INDEX CONC" in index
+    assert "-- dbwarden: from alembic 3c after 2b in app.alembic_version" in index
+    assert (await verify(config)).clean
+
+    shop = replace(postgres_config, migrations_dir=config.migrations_dir)
+    database = await asyncpg.connect(postgres_url)
+    await database.execute(
+        "CREATE SCHEMA app; CREATE TABLE app.a (id SERIAL PRIMARY KEY);"
+        "CREATE TABLE app.alembic_version (version_num text);"
+        "INSERT INTO app.alembic_version VALUES ('2b')"
+    )
+    assert (await baseline_from(shop, tool="alembic")).marked == ("0001", "0002", "0003")
+    assert [each.key for each in (await migrate(shop)).applied] == ["0004"]
+    assert await database.fetchval("SELECT to_regclass('app.ix') IS NOT NULL")
+    await database.close()
+
+
+@pytest.mark.parametrize("env", [NAMESPACE_ENV, CONNECT_ENV])
+async def test_a_search_path_that_the_url_sets_too_is_not_in_the_files(
+    env: str, config: DatabaseConfig, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "setup.sql").write_text("CREATE SCHEMA IF NOT EXISTS app;\n")
+    app = make_config(
+        "postgresql://app@nowhere.invalid/shop?options=-csearch_path%3Dapp",
+        scratch=config.scratch,
+        scratch_setup=tmp_path / "setup.sql",
+        timeout=None,
+    )
+    ini = write_project(tmp_path, env, NAMESPACED)
+    result = await import_alembic(app, options=AlembicOptions(ini=ini))
+    assert result.clean, [file.problems for file in result.files]
+    assert [text for text in texts(result) if "search_path" in text] == []
 
 
 OWN = "lambda: sqlite3.connect(':memory:')"

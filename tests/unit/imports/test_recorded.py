@@ -1,9 +1,10 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from dbwarden.dialects.postgresql.scratch.authoring_dialect import NOW
 from dbwarden.dialects.postgresql.sql.quoting import value_literal as postgresql
 from dbwarden.dialects.sqlite.sql.quoting import value_literal as sqlite
 from dbwarden.files.lexing import POSTGRESQL, SQLITE
@@ -23,18 +24,18 @@ from dbwarden.imports.recorded import NoLiteral, Recorded
 )
 def test_placeholders_become_literals(style: str, sql: str, values: Any, expected: str) -> None:
     statement = Recorded(sql=sql, values=(values,), style=style)
-    (text,) = statement.render(POSTGRESQL, postgresql)
+    (text,) = statement.render(POSTGRESQL, postgresql, NOW.__getitem__)
     assert expected in text
 
 
 def test_a_statement_without_values_is_not_touched() -> None:
     statement = Recorded(sql="SELECT '100%%', $1", values=(None,), style="pyformat")
-    assert statement.render(POSTGRESQL, postgresql) == ("SELECT '100%%', $1",)
+    assert statement.render(POSTGRESQL, postgresql, NOW.__getitem__) == ("SELECT '100%%', $1",)
 
 
 def test_every_execution_is_rendered() -> None:
     statement = Recorded(sql="INSERT INTO t VALUES (?)", values=((b"\x00a",), (Decimal("1.5"),)))
-    assert statement.render(SQLITE, sqlite) == (
+    assert statement.render(SQLITE, sqlite, NOW.__getitem__) == (
         "INSERT INTO t VALUES (X'0061')",
         "INSERT INTO t VALUES (1.5)",
     )
@@ -66,9 +67,10 @@ def test_a_document_is_read_with_its_types() -> None:
         "rows": False,
         "target": 0,
         "inside": True,
+        "counted": False,
     }
-    recorded = Recorded.parse(document)
+    recorded = Recorded.parse(document, (datetime.now(UTC), datetime.now(UTC)))
     assert isinstance(recorded.values[0], tuple)
     assert recorded.values[0][:2] == (b"\x00a", (Decimal("0.5"),))
     with pytest.raises(NoLiteral, match="type Box"):
-        recorded.render(POSTGRESQL, postgresql)
+        recorded.render(POSTGRESQL, postgresql, NOW.__getitem__)

@@ -1,13 +1,19 @@
-from datetime import date
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from dbwarden.dialects.authoring import Unit
+from dbwarden.dialects.postgresql.scratch.authoring_dialect import NOW
 from dbwarden.dialects.postgresql.sql.quoting import value_literal
 from dbwarden.files.lexing import POSTGRESQL
-from dbwarden.imports.recorded import Recorded
+from dbwarden.imports.recorded import Instant, Recorded
 from dbwarden.imports.statements import Rules, Script, script_of
 
-RULES = Rules(lexis=POSTGRESQL, literal=value_literal, ignored="alembic_version")
+RULES = Rules(
+    lexis=POSTGRESQL, literal=value_literal, now=NOW.__getitem__, ignored="alembic_version"
+)
 
 
 def script(*texts: str, again: list[str] | None = None, rules: Rules = RULES) -> Script:
@@ -63,12 +69,7 @@ def test_values_of_the_moment_ask_for_a_review() -> None:
     assert found.reviews == (
         "it writes a value made when it was recorded: INSERT INTO a VALUES ('x1')",
     )
-    today = Rules(
-        lexis=POSTGRESQL,
-        literal=value_literal,
-        ignored="v",
-        today=frozenset([date(2026, 11, 30)]),
-    )
+    today = replace(RULES, today=frozenset([date(2026, 11, 30)]))
     same = "INSERT INTO a VALUES ('2026-11-30')"
     assert script(same, again=[same], rules=today).reviews
     assert script("a", "b", again=["b", "a"]).reviews == ()
@@ -78,3 +79,54 @@ def test_values_of_the_moment_ask_for_a_review() -> None:
 def test_what_follows_a_commit_runs_outside_of_the_transaction() -> None:
     found = script("COMMIT", "ALTER TYPE mood ADD VALUE 'sad'", "CREATE TABLE t ()")
     assert [text.autocommit for text in found.texts] == [True, False]
+
+
+FIRST = datetime(2026, 11, 30, 21, 0, 0, tzinfo=UTC)
+LATER = FIRST + timedelta(minutes=1)
+
+
+def written(value: object, start: datetime, *, autocommit: bool = False) -> Recorded:
+    """Return a statement that writes *value*, of a run of two seconds."""
+    return Recorded(
+        sql="UPDATE a SET at = $1",
+        values=((value,),),
+        style="numeric_dollar",
+        autocommit=autocommit,
+        clock=(start, start + timedelta(seconds=2)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value_of", "unit"),
+    [
+        (lambda at: Instant(at.isoformat(" ")), "instant"),
+        (lambda at: int(at.timestamp()), "seconds"),
+        (lambda at: int(at.timestamp() * 1000), "milliseconds"),
+    ],
+)
+def test_the_time_of_the_run_becomes_an_expression(
+    value_of: Callable[[datetime], object], unit: Unit
+) -> None:
+    one = written(value_of(FIRST + timedelta(seconds=1)), FIRST)
+    again = written(value_of(LATER + timedelta(seconds=1)), LATER)
+    found = script_of([one], RULES, [again])
+    assert [text.sql for text in found.texts] == [f"UPDATE a SET at = {NOW[unit]}"]
+    assert found.reviews == ()
+
+    # A time from elsewhere is written as it is, and one outside of a transaction is to be reviewed:
+    # there, an expression would differ from statement to statement.
+    other = written(value_of(FIRST - timedelta(hours=1)), FIRST)
+    (kept,) = script_of([other], RULES, [other]).texts
+    assert NOW[unit] not in kept.sql
+    one, again = replace(one, autocommit=True), replace(again, autocommit=True)
+    assert "made when it was recorded" in script_of([one], RULES, [again]).reviews[0]
+
+
+def test_what_a_statement_answers_asks_for_a_review() -> None:
+    returning = Recorded(sql="INSERT INTO a DEFAULT VALUES RETURNING id", returns_rows=True)
+    (why,) = script_of([returning], RULES).reviews
+    assert why.startswith("it reads what INSERT INTO a DEFAULT VALUES RETURNING id returns")
+    batch = Recorded(sql="UPDATE a SET b = 1 WHERE id IN (SELECT id FROM c LIMIT 9)", counted=True)
+    found = script_of([batch], RULES)
+    assert found.reviews[0].endswith("counts; what follows is missing")
+    assert [text.sql for text in found.texts] == [batch.sql]

@@ -1,6 +1,6 @@
 """Run single revisions of an Alembic project, and report the SQL that reached the server.
 
-This program runs in the project's own Python, which may lack dbwarden: it imports only the file
+This program runs in the project's own Python, which may lack dbwarden: it imports only the files
 beside it, the standard library, Alembic and SQLAlchemy, and runs on Python 3.9 or newer. Requests
 arrive as lines of JSON on standard input, and each has one line of JSON as its answer on standard
 output. What the project prints goes to standard error.
@@ -22,176 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dbwarden.imports.alembic.child_connections import (
+        current_namespace,
         driver_of,
-        encode_all,
-        key_of,
         open_engine,
-        redirect_postgresql,
+        session_settings,
     )
-else:  # run as a program: the other file is in the same folder
-    from child_connections import (
-        driver_of,
-        encode_all,
-        key_of,
-        open_engine,
-        redirect_postgresql,
-    )
-
-MARK = "dbwarden_target"
-
-
-class Refused(Exception):
-    """The project does something that cannot be recorded; *fields* are the answer."""
-
-    def __init__(self, **fields: Any) -> None:
-        """Store the fields of the answer."""
-        super().__init__(fields.get("problem"))
-        self.fields = fields
-
-
-class Recorder:
-    """The statements of one run, and the databases to which its connections are redirected."""
-
-    def __init__(self) -> None:
-        """Start without targets."""
-        self.targets: list[tuple[Any, ...]] = []
-        self.names: dict[int, str | None] = {}
-        self.version_tables: dict[int, tuple[str | None, str]] = {}
-        self.addresses: list[dict[str, Any]] = []
-        self.only: int | None = None
-        self.generation = 0
-        self.statements: list[dict[str, Any]] = []
-        self.inside = False
-        self.refused: Refused | None = None
-
-    def begin(self, addresses: list[dict[str, Any]], only: int | None) -> None:
-        """Start a run on *addresses*; connections of earlier runs are not used again.
-
-        Every connection goes to the address number *only*, if it is given.
-        """
-        self.addresses, self.only, self.statements = addresses, only, []
-        self.generation += 1
-        self.inside, self.refused = False, None
-
-    def fail(self, **fields: Any) -> Refused:
-        """Return an error, which is reported even if the project catches it."""
-        self.refused = Refused(**fields)
-        return self.refused
-
-    def redirect(
-        self, dialect: Any, record: Any, cargs: list[Any], cparams: dict[str, Any]
-    ) -> None:
-        """Change the arguments of a new connection so that it opens the scratch database."""
-        target = self.only
-        if target is None:
-            target = self._number_of(key_of(dialect.name, cargs, cparams))
-        if target >= len(self.addresses):
-            raise self.fail(need=dialect.name, target=target, problem="a database is missing")
-        address = self.addresses[target]
-        if address["kind"] != dialect.name:
-            raise self.fail(
-                problem=f"env.py connects to a database of kind {dialect.name}, but the files are "
-                f"for {address['kind']}",
-                kind=dialect.name,
-            )
-        if dialect.name == "sqlite":
-            cargs[:] = [address["path"]]
-            for name in ("uri", "database"):
-                cparams.pop(name, None)
-        else:
-            redirect_postgresql(dialect, address, cargs, cparams)
-        if record is not None:
-            record.info[MARK] = (target, self.generation)
-
-    def _number_of(self, key: tuple[Any, ...]) -> int:
-        if key not in self.targets:
-            self.targets.append(key)
-        return self.targets.index(key)
-
-    def target_of(self, connection: Any) -> int:
-        """Return the number of the database that *connection* uses."""
-        mark = connection.info.get(MARK)
-        if mark is None or mark[1] != self.generation:
-            raise self.fail(
-                problem="env.py opens its connection by itself (creator=, or a connection of an "
-                "earlier run), so that it cannot be redirected to a scratch database"
-            )
-        return int(mark[0])
-
-    def before(self, connection: Any, *_: Any) -> None:
-        """Refuse a statement on a connection that was not redirected."""
-        self.target_of(connection)
-
-    def after(
-        self, connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
-    ) -> None:
-        """Record a statement that the server has accepted."""
-        options = connection.get_execution_options()
-        words = statement.strip().rstrip(";").split(None, 3)
-        first = [word.lower().strip('"') for word in words]
-        if first[:2] == ["rollback", "to"]:
-            self._undo_to(first[-1].replace("savepoint", "").strip().strip('"'))
-            return
-        # SQLAlchemy may join the rows of many executions into one, with one set of parameters.
-        rows = not isinstance(parameters, dict) and all(
-            isinstance(each, (dict, list, tuple)) for each in parameters
-        )
-        values = parameters if many and rows else [parameters]
-        raw = context is not None and getattr(context, "no_parameters", False) and not values[0]
-        self.statements.append(
-            {
-                "sql": statement,
-                "values": [None if raw else encode_all(each) for each in values],
-                "style": connection.dialect.paramstyle,
-                "autocommit": options.get("isolation_level") == "AUTOCOMMIT",
-                "rows": getattr(cursor, "description", None) is not None,
-                "target": self.target_of(connection),
-                "inside": self.inside,
-                "connection": id(connection.connection.dbapi_connection),
-            }
-        )
-
-    def commit(self, connection: Any) -> None:
-        """Note that the statements of *connection* are final."""
-        for item in self._open(connection):
-            item["connection"] = None
-
-    def rollback(self, connection: Any) -> None:
-        """Forget the statements of *connection* that were rolled back."""
-        gone = {id(item) for item in self._open(connection)}
-        self.statements = [item for item in self.statements if id(item) not in gone]
-
-    def _open(self, connection: Any) -> list[dict[str, Any]]:
-        raw = id(connection.connection.dbapi_connection)
-        return [
-            item for item in self.statements if item["connection"] == raw and not item["autocommit"]
-        ]
-
-    def _undo_to(self, savepoint: str) -> None:
-        for place in range(len(self.statements) - 1, -1, -1):
-            words = self.statements[place]["sql"].lower().replace('"', "").split()
-            if words == ["savepoint", savepoint]:
-                del self.statements[place + 1 :]
-                return
-
-    def watch(self) -> None:
-        """Listen to every engine of this process."""
-        from sqlalchemy import event
-        from sqlalchemy.engine import Engine
-        from sqlalchemy.exc import DisconnectionError
-        from sqlalchemy.pool import Pool
-
-        def checkout(_connection: Any, record: Any, _proxy: Any) -> None:
-            mark = record.info.get(MARK)
-            if mark is not None and mark[1] != self.generation:
-                raise DisconnectionError("a connection of an earlier run")
-
-        event.listen(Engine, "do_connect", self.redirect)
-        event.listen(Engine, "before_cursor_execute", self.before)
-        event.listen(Engine, "after_cursor_execute", self.after)
-        event.listen(Engine, "commit", self.commit)
-        event.listen(Engine, "rollback", self.rollback)
-        event.listen(Pool, "checkout", checkout)
+    from dbwarden.imports.alembic.child_recorder import Recorder, Refused
+else:  # run as a program: the other files are in the same folder
+    from child_connections import current_namespace, driver_of, open_engine, session_settings
+    from child_recorder import Recorder, Refused
 
 
 class Project:
@@ -266,7 +105,7 @@ class Project:
                 step = MigrationStep.upgrade_from_script(self.script.revision_map, one)
             else:
                 step = MigrationStep.downgrade_from_script(self.script.revision_map, one)
-            step.migration_fn = self._recorded(step.migration_fn)
+            step.migration_fn = self._recorded(step.migration_fn, context.connection)
             return [step]
 
         def run_env() -> None:
@@ -298,17 +137,21 @@ class Project:
         target = self.recorder.target_of(context.connection)
         token = context.opts.get("upgrade_token") or ""
         self.recorder.names[target] = token.removesuffix("_upgrades").removesuffix("upgrades")
-        schema = context.opts.get("version_table_schema")
+        schema = context.opts.get("version_table_schema") or current_namespace(context.connection)
         table = context.opts.get("version_table") or "alembic_version"
         self.recorder.version_tables[target] = (schema, table)
 
-    def _recorded(self, function: Any) -> Any:
+    def _recorded(self, function: Any, connection: Any) -> Any:
         def run(**arguments: Any) -> None:
-            self.recorder.inside = True
+            settings, recorder = session_settings(connection), self.recorder
+            start = len(recorder.statements)
+            recorder.inside = True
             try:
                 function(**arguments)
             finally:
-                self.recorder.inside = False
+                recorder.inside = False
+            if recorder.statements[start:]:
+                recorder.insert(start, settings, connection)
 
         return run
 

@@ -1,4 +1,4 @@
-"""Open connections elsewhere, and encode bound values: a part of ``child.py``, with its limits."""
+"""Open and read connections, and encode bound values: a part of ``child.py``, with its limits."""
 
 from __future__ import annotations
 
@@ -68,6 +68,8 @@ def _encode(value: Any) -> dict[str, Any]:
         return {"type": "str", "value": json.dumps(value)}
     if isinstance(value, datetime.timedelta):
         return {"type": "interval", "value": value.total_seconds()}
+    if isinstance(value, datetime.datetime) and value.utcoffset() is not None:
+        return {"type": "instant", "value": value.isoformat(" ")}
     if isinstance(value, (datetime.date, datetime.time)):
         return {"type": "time", "value": str(value)}
     if isinstance(value, (decimal.Decimal, uuid.UUID)):
@@ -78,6 +80,51 @@ def _encode(value: Any) -> dict[str, Any]:
             text = inner if isinstance(inner, str) else json.dumps(inner)
             return {"type": "str", "value": text}
     return {"type": "unknown", "value": type(value).__name__}
+
+
+# A search_path that the scratch database has itself is also in the URL of dbwarden.
+_SETTINGS = """
+SELECT CASE WHEN setting IN ('', '""') THEN $$SET search_path TO ''$$
+            ELSE 'SET search_path TO ' || setting END
+FROM pg_catalog.pg_settings AS s
+WHERE name = 'search_path' AND source IN ('client', 'session') AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_db_role_setting AS r
+    JOIN pg_catalog.pg_database AS d ON d.oid = r.setdatabase
+    CROSS JOIN unnest(r.setconfig) AS own
+    WHERE d.datname = current_database() AND r.setrole = 0
+      AND replace(own, ' ', '') = 'search_path=' || replace(s.setting, ' ', '')
+)
+UNION ALL
+SELECT 'SET ROLE ' || quote_ident(current_setting('role'))
+WHERE current_setting('role') <> 'none'
+"""
+
+
+def session_settings(connection: Any) -> list[str]:
+    """Return the statements that set the search_path and the role of *connection*.
+
+    They decide where the names in a revision lead, and who owns what it creates.
+    """
+    if connection.dialect.name != "postgresql":
+        return []
+    return [row[0] for row in _fetch(connection, _SETTINGS)]
+
+
+def current_namespace(connection: Any) -> str | None:
+    """Return the namespace of unqualified names, if *connection* has set one."""
+    if not session_settings(connection):
+        return None
+    return str(_fetch(connection, "SELECT current_schema()")[0][0])
+
+
+def _fetch(connection: Any, sql: str) -> list[Any]:
+    """Return the rows of *sql*, which is not recorded."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()
 
 
 DRIVERS = {

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,18 +113,21 @@ class AlembicProject:
         Raises:
             ImportFailed: Its connections cannot be redirected.
         """
+        start = datetime.now(UTC)
         answer = await self._ask(databases, do="run", revision=revision.id, direction=direction)
-        return self._answer(answer)
+        return self._answer(answer, start)
 
     async def build_base(self, name: str) -> Answer:
         """Let the project create what existed before the first revision."""
+        start = datetime.now(UTC)
         answer = await self._ask(self.databases, do="base", object=name, only=self.own)
         if "error" in answer:
             raise self._failed(f"{name} cannot be built: {answer['error']}", answer)
-        return self._answer(answer)
+        return self._answer(answer, start)
 
     async def find_databases(self, engine: str | None) -> Answer:
         """Run ``env.py`` without a revision, and give each database that it opens one of ours."""
+        start = datetime.now(UTC)
         while True:
             answer = await self._ask(self.databases, do="run", revision=None, direction="upgrade")
             missing = answer.get("refused", {}).get("need")
@@ -134,7 +138,7 @@ class AlembicProject:
             raise self._failed(f"env.py failed: {self._problem(answer)}", answer)
         self._choose(answer["targets"], engine or self.config.files_of)
         await self._list_revisions()
-        return self._answer(answer)
+        return self._answer(answer, start)
 
     async def _list_revisions(self) -> None:
         answer = await self.child.ask(do="describe")
@@ -205,12 +209,13 @@ class AlembicProject:
             await server.take_back(database)
         return answer
 
-    def _answer(self, answer: Mapping[str, Any]) -> Answer:
+    def _answer(self, answer: Mapping[str, Any], start: datetime) -> Answer:
         if "refused" in answer:
             raise self._failed(self._problem(answer), answer)
         if "error" in answer:
             return Answer((), self._problem(answer), self._output(answer))
-        statements = map(Recorded.parse, answer["statements"])
+        clock = (start, datetime.now(UTC))
+        statements = (Recorded.parse(each, clock) for each in answer["statements"])
         return Answer(tuple(item for item in statements if item.target == self.own))
 
     def _problem(self, answer: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Implement the authoring dialect of PostgreSQL, and choose its scratch server."""
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 from urllib.parse import quote
@@ -12,7 +12,7 @@ import asyncpg
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL, parse_url
-from dbwarden.dialects.authoring import ScratchAddress
+from dbwarden.dialects.authoring import ScratchAddress, Unit
 from dbwarden.dialects.postgresql import ddl
 from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
@@ -46,6 +46,12 @@ from dbwarden.types import DialectName
 
 PRODUCTION = ("production", "prod", "live")
 
+NOW: Mapping[Unit, LiteralString] = {
+    "instant": "CURRENT_TIMESTAMP",
+    "seconds": "CAST(floor(extract(epoch FROM CURRENT_TIMESTAMP)) AS bigint)",
+    "milliseconds": "CAST(floor(extract(epoch FROM CURRENT_TIMESTAMP) * 1000) AS bigint)",
+}
+
 
 class PostgresAuthoringDialect:
     """The authoring dialect of PostgreSQL; see ``AuthoringDialect``."""
@@ -57,6 +63,7 @@ class PostgresAuthoringDialect:
     render = staticmethod(ddl.render)
     replace_synonyms = staticmethod(replace_synonyms)
     literal = staticmethod(value_literal)
+    now = staticmethod(NOW.__getitem__)
     namespace = staticmethod(make_namespace)
     safer_form = staticmethod(safer_form)
     client = staticmethod(client_of)

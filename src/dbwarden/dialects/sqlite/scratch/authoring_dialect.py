@@ -1,15 +1,15 @@
 """Implement the authoring dialect of SQLite."""
 
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import LiteralString, TypeVar
 
 import anyio
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.authoring import ScratchDatabase
+from dbwarden.dialects.authoring import ScratchDatabase, Unit
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
 from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
 from dbwarden.dialects.sqlite.ddl import render
@@ -31,6 +31,12 @@ from dbwarden.types import DialectName
 
 T = TypeVar("T")
 
+NOW: Mapping[Unit, LiteralString] = {
+    "instant": "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')",
+    "seconds": "CAST(strftime('%s', 'now') AS INTEGER)",
+    "milliseconds": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+}
+
 
 class SQLiteAuthoringDialect:
     """The authoring dialect of SQLite; see ``AuthoringDialect``."""
@@ -43,6 +49,7 @@ class SQLiteAuthoringDialect:
     match_names = staticmethod(adopt_capitals)
     replace_synonyms = staticmethod(replace_synonyms)
     literal = staticmethod(value_literal)
+    now = staticmethod(NOW.__getitem__)
     are_equivalent = staticmethod(spelled_alike)
 
     async def identity(self, config: DatabaseConfig) -> str | None:
