@@ -228,6 +228,7 @@ UNFIT = {
 }
 
 
+@pytest.mark.long(share=3)
 @pytest.mark.parametrize("name", UNFIT)
 async def test_what_cannot_have_two_names_is_refused_by_name(project: Project, name: str) -> None:
     rename, before, after, why = UNFIT[name]
