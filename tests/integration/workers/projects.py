@@ -65,9 +65,11 @@ def described(outcomes: Sequence[Outcome[Any]], root: Path) -> Any:
     )
 
 
+VARYING = {"duration_ms", "pid", "started_at", "finished_at", "fingerprint", "fingerprint_at"}
+
+
 def without_times(value: Any) -> Any:
-    """Return a JSON value without durations, times and process numbers."""
+    """Return a JSON value without durations, times, process numbers and fingerprints."""
     if isinstance(value, dict):
-        varying = ("duration_ms", "pid", "started_at", "finished_at")
-        return {key: without_times(item) for key, item in value.items() if key not in varying}
+        return {key: without_times(item) for key, item in value.items() if key not in VARYING}
     return [*map(without_times, value)] if isinstance(value, list | tuple) else value
