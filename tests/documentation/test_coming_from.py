@@ -1,5 +1,6 @@
-"""docs/coming-from.md, command by command: a database of Alembic, and files of Flyway."""
+"""The pages on other tools, command by command: databases of Alembic, and files of Flyway."""
 
+import json
 import os
 import re
 import shlex
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs" / "coming-from.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "coming-from.md").read_text(encoding="utf-8")
+ALEMBIC_PAGE = (DOCS / "from-alembic.md").read_text(encoding="utf-8")
 MODELS = """
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -71,9 +74,9 @@ def ran(folder: Path, *arguments: str, database: str = "shop.db", code: int = 0)
     return done.stdout
 
 
-def commands(heading: str) -> list[list[str]]:
-    """The command lines that the page shows below *heading*, in order."""
-    section = re.split(r"\n##+ ", PAGE.partition(f"## {heading}\n")[2])[0]
+def commands(heading: str, page: str = PAGE) -> list[list[str]]:
+    """The command lines that *page* shows below *heading*, in order."""
+    section = re.split(r"\n##+ ", page.partition(f"## {heading}\n")[2])[0]
     return [
         shlex.split(line, comments=True)
         for line in re.findall(r"^\$ (dbwarden .*)$", section, re.MULTILINE)
@@ -141,6 +144,28 @@ def test_the_page_adopts_a_database_of_alembic(managed: Path) -> None:
     ran(managed, "dbwarden", "repair", "--forget", "0002", "--yes", database="new.db")
     ran(managed, "dbwarden", "rollback", code=1)
     assert "rolled back" in ran(managed, "dbwarden", "rollback", database="new.db")
+
+
+def test_the_page_on_alembic_keeps_its_history(managed: Path) -> None:
+    ini = managed / "alembic.ini"
+    ini.write_text(ini.read_text().replace("shop.db", "production.db"))
+    (managed / "production.db").unlink()
+    ran(managed, "alembic", "upgrade", "1a")
+    assert revision(managed / "production.db") == [("1a",)]
+    (block,) = re.findall(r"```python\n# dbwarden.py\n(.*?)```", ALEMBIC_PAGE, re.DOTALL)
+    (managed / "dbwarden.py").write_text(block)
+    (load,) = commands("Keep the history", ALEMBIC_PAGE)
+    mark, migrate, diff = commands("Mark the databases", ALEMBIC_PAGE)
+
+    assert "2 files from alembic" in ran(managed, *load)
+    for name, applied in (("shop.db", 0), ("production.db", 1), ("new.db", 2)):
+        if name != "new.db":
+            ran(managed, *mark, database=name)
+        done = json.loads(ran(managed, *migrate, "--json", database=name))
+        assert len(done["databases"][0]["result"]["applied"]) == applied
+        assert "no difference" in ran(managed, *diff, database=name)
+        assert "ok" in ran(managed, "dbwarden", "check", database=name)
+    assert "agree" in ran(managed, "dbwarden", "make-migrations", "-m", "nothing")
 
 
 def test_the_page_imports_the_files_of_flyway(tmp_path: Path) -> None:

@@ -76,6 +76,14 @@ def test_values_of_the_moment_ask_for_a_review() -> None:
     assert script("a", again=[]).reviews == ("a second run sent other statements",)
 
 
+def test_constraints_in_another_order_ask_for_no_review() -> None:
+    table = "CREATE TABLE t (\n\tid INTEGER, \n\tCHECK (id > 1), \n\tUNIQUE (id)\n)\n"
+    other = "CREATE TABLE t (\n\tid INTEGER, \n\tUNIQUE (id), \n\tCHECK (id > 1)\n)\n"
+    assert script(table, again=[other]) == Script(texts=script(table).texts)
+    assert script(table, again=[table.replace("1", "2")]).reviews  # a value of the moment
+    assert script("SELECT f(\n1,\n2)", again=["SELECT f(\n2,\n1)"]).reviews
+
+
 def test_what_follows_a_commit_runs_outside_of_the_transaction() -> None:
     found = script("COMMIT", "ALTER TYPE mood ADD VALUE 'sad'", "CREATE TABLE t ()")
     assert [text.autocommit for text in found.texts] == [True, False]
