@@ -8,7 +8,6 @@ field contains a password.
 from collections.abc import Sequence
 from typing import Literal
 
-from dbwarden.secrets import mask_sql
 from dbwarden.types import DatabaseName, Location
 
 
@@ -40,7 +39,11 @@ class DBWardenError(Exception):
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.database = DatabaseName(database) if database is not None else None
         self.location = location
-        self.statement = mask_sql(statement) if statement is not None else None
+        if statement is not None:
+            from dbwarden.secrets import mask_sql  # imports json
+
+            statement = mask_sql(statement)
+        self.statement = statement
         self.detail = detail
         self.hint = hint
         self.next_step = next_step
