@@ -13,8 +13,10 @@ from dbwarden.schema import (
     CompositeType,
     Domain,
     Enum,
+    Extension,
     Index,
     MaterializedView,
+    Namespace,
     ObjectKind,
     Part,
     Ref,
@@ -22,9 +24,15 @@ from dbwarden.schema import (
     Table,
     View,
 )
+from dbwarden.schema import (
+    Sequence as SequenceObject,
+)
 
-READ = (View, MaterializedView, Routine, Enum, Domain, CompositeType)
-"""The objects, besides tables and columns, that applications use by name."""
+READ = (
+    *(View, MaterializedView, Routine, Enum, Domain, CompositeType),
+    *(SequenceObject, Namespace, Extension),
+)
+"""What applications use by name, besides tables and columns; and what holds such objects."""
 
 
 def with_stages(

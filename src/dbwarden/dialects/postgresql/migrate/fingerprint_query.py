@@ -227,11 +227,24 @@ def _rare(options: FingerprintOptions, version: int) -> Iterator[str]:
     yield "SELECT concat_ws('|', 'u', umid, srvid, usename) FROM pg_user_mappings"
     if version >= 150000:
         yield "SELECT to_jsonb(o)::text FROM pg_publication_namespace o"
+    # Only a superuser may read the connection string. What changes while a subscription works,
+    # such as subskiplsn, is no change of the schema.
+    columns = "subname, subbinary, substream, subsynccommit, subpublications"
+    columns += ", subtwophasestate <> 'd', subdisableonerr" if version >= 150000 else ""
+    columns += ", subpasswordrequired, subrunasowner, suborigin" if version >= 160000 else ""
+    columns += ", subfailover" if version >= 170000 else ""
+    yield (
+        f"SELECT concat_ws('|', 'b', s.oid, {columns}) FROM pg_subscription s WHERE {_SUBSCRIBED}"
+    )
 
 
 def _acl(wanted: bool, column: LiteralString) -> str:
     return f", {column}" if wanted else ""
 
+
+_SUBSCRIBED: LiteralString = (
+    "subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 # pg_depend shows objects of most kinds, by their catalogs. The others may need nothing.
 _GATE: tuple[LiteralString, ...] = (
@@ -244,6 +257,7 @@ _GATE: tuple[LiteralString, ...] = (
     "pg_publication",
     "pg_foreign_data_wrapper",
     "pg_event_trigger",
+    f"pg_subscription WHERE {_SUBSCRIBED}",
 )
 
 _RARE: dict[LiteralString, LiteralString] = {
