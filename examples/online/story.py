@@ -106,7 +106,7 @@ async def deploy(folder: Path, application: Application) -> None:
     options = """--online --fill "orders.status='new'" --allow-drop orders.note"""
     await run(folder, f"dbwarden make-migrations -m 'large amounts' {options}")
     await run(folder, "dbwarden migrate --to 0003")
-    await run(folder, "dbwarden backfill run --batch-seconds 0.1")
+    await run(folder, "dbwarden backfill run")
     await run(folder, "dbwarden migrate --phase pre")
     await application.serve("old", "new")
     await application.serve("new")
