@@ -222,7 +222,7 @@ class DaskCluster:
 
     async def _tell(self, reason: str | None) -> None:
         if self.tokens and self.lost is None:
-            with anyio.move_on_after(KEEP):
+            with anyio.move_on_after(KEEP), suppress(OSError):  # watch() notices a lost scheduler
                 await self.client.run(
                     dask_worker.keep,
                     self.session,
