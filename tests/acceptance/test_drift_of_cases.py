@@ -55,15 +55,20 @@ def statements(
     return list(merge_statements(there)), list(merge_statements(back))
 
 
+async def sides(case: Case, judge: Judge) -> tuple[Schema, Schema]:
+    """Both schemas of a case, as the server has them."""
+    if judge.version < case.since:
+        pytest.skip(f"needs PostgreSQL {case.since // 10000}")
+    current = await judge.side(case.old, privileges=case.privileges)
+    return current, await judge.side(case.new, privileges=case.privileges)
+
+
 @pytest.mark.long(share=40)
 @pytest.mark.parametrize("case", CASES)
 async def test_a_change_by_hand_is_drift_until_it_is_undone(
     case: Case, judge: Judge, root: Path, tmp_path: Path
 ) -> None:
-    if judge.version < case.since:
-        pytest.skip(f"needs PostgreSQL {case.since // 10000}")
-    current = await judge.side(case.old, privileges=case.privileges)
-    desired = await judge.side(case.new, privileges=case.privileges)
+    current, desired = await sides(case, judge)
     there, back = statements(case, current, desired)
     async with judge.database() as database:
         project = Project(root, tmp_path, "postgresql", database.url, judge.url, case.privileges)
@@ -79,10 +84,7 @@ async def test_a_change_by_hand_is_drift_until_it_is_undone(
 async def test_the_fingerprint_changes_with_what_is_made_by_hand_alone(
     case: Case, judge: Judge, root: Path, tmp_path: Path
 ) -> None:
-    if judge.version < case.since:
-        pytest.skip(f"needs PostgreSQL {case.since // 10000}")
-    current = await judge.side(case.old, privileges=case.privileges)
-    desired = await judge.side(case.new, privileges=case.privileges)
+    current, desired = await sides(case, judge)
     there, back = statements(case, current, desired)
     async with judge.database() as database:
         project = Project(root, tmp_path, "postgresql", database.url, judge.url, case.privileges)

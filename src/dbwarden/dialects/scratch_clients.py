@@ -32,7 +32,7 @@ class WriteRefused:
 
 
 class ScratchClient(Protocol):
-    """A connection of its own to a scratch database, beside the one that runs migrations."""
+    """A second connection to a scratch database, next to the one that runs migrations."""
 
     async def replay(self, migration: Migration, section: Section, pause: Pause) -> None:
         """Run a section as ``ScratchDatabase.replay`` does, with pauses.

@@ -105,7 +105,7 @@ class Instant(str):
 
 
 def unit_of(value: object, clock: Clock) -> Unit | None:
-    """Return how *value* is the time of a run, as Python's clock told it; ``None`` if it is not."""
+    """Return the form in which *value* is the time of the run; ``None`` if it is another value."""
     if isinstance(value, Instant):
         return "instant" if clock[0] <= datetime.fromisoformat(value) <= clock[1] else None
     if isinstance(value, bool) or not isinstance(value, int):

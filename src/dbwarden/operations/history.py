@@ -18,7 +18,7 @@ class HistoryResult:
     """The newest rows of one database's migration history, oldest first.
 
     Rolled-back migrations are included. ``older`` is the number of older rows that were not read.
-    ``changes`` tells between which of these rows, and since the newest one, the schema was changed
+    ``changes`` says between which of these rows, and since the newest one, the schema was changed
     outside of migrations.
     """
 

@@ -143,21 +143,26 @@ def is_excused(refused: WriteRefused, table: Expected, release: Release) -> bool
 
 def refusal(done: Done, refused: WriteRefused) -> NotProven:
     """Return the error of a write that the server refuses while the files run."""
-    return NotProven(
+    return _unproven(
+        done,
         f"the {done.release.value} release cannot write {done.table.table.name} any more: the "
         f"server refused {_sql(done)}: {refused.reason}",
-        database=done.migration.database,
-        location=done.migration.at(done.line),
-        next_step=_advice(done),
     )
 
 
 def _lost(done: Done, after: Migration, key: Key, what: str) -> NotProven:
     names = done.table.table.old.key
     row = ", ".join(f"{name} {text}" for name, text in zip(names, key, strict=True))
-    return NotProven(
+    return _unproven(
+        done,
         f"a write is lost: after {after.path.name}, the row of {done.table.table.name} with {row} "
         f"{what}. After the line named here, the {done.release.value} release ran {_sql(done)}",
+    )
+
+
+def _unproven(done: Done, message: str) -> NotProven:
+    return NotProven(
+        message,
         database=done.migration.database,
         location=done.migration.at(done.line),
         next_step=_advice(done),

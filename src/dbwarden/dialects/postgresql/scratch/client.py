@@ -62,7 +62,7 @@ class PostgresScratchClient:
                 await self._raw.execute(f"SET session_replication_role = {role}")
                 return await self._add(table, [row for row in rows if row])
             except asyncpg.PostgresError:
-                continue
+                continue  # with the next choice of values
             finally:
                 await self._raw.execute("RESET session_replication_role")
         return ()
