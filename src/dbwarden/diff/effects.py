@@ -13,6 +13,7 @@ from dbwarden.schema import (
     AnyObject,
     Column,
     Domain,
+    Identity,
     MaterializedView,
     ObjectKind,
     QualifiedName,
@@ -146,17 +147,30 @@ def names(change: Change) -> tuple[frozenset[Name], frozenset[Name]]:
     if isinstance(change, Rename):
         return frozenset(_names(change.after)), frozenset(_names(change.before))
     effect = effects(change)
-    taken = {key for ref in effect.makes for key in _names(ref)}
-    freed = {key for ref in effect.removes for key in _names(ref)}
+    made, gone = effect.makes, effect.removes
     match change:
-        case Alter(before=Column(identity=was), after=Column(identity=now)):
-            if now is not None and was is None and now.sequence is not None:
-                taken |= {*_names(ref_of(ObjectKind.SEQUENCE, now.sequence))}
-            if was is not None and now is None and was.sequence is not None:
-                freed |= {*_names(ref_of(ObjectKind.SEQUENCE, was.sequence))}
+        case Create(obj=obj):
+            made |= _sequences(obj)
+        case Drop(obj=obj):
+            gone |= _sequences(obj)
+        case Alter(before=Column() as was, after=Column() as now):
+            made |= _sequences(now) - _sequences(was)
+            gone |= _sequences(was) - _sequences(now)
         case _:
             pass
-    return frozenset(taken), frozenset(freed)
+    taken = frozenset(key for ref in made for key in _names(ref))
+    return taken, frozenset(key for ref in gone for key in _names(ref))
+
+
+def _sequences(obj: AnyObject) -> Refs:
+    """Return the sequences of the identity columns of *obj*."""
+    match obj:
+        case Table():
+            return NONE.union(*(_sequences(column) for column in obj.columns))
+        case Column(identity=Identity(sequence=QualifiedName() as name)):
+            return frozenset({ref_of(ObjectKind.SEQUENCE, name)})
+        case _:
+            return NONE
 
 
 def _names(ref: Ref) -> Iterator[Name]:

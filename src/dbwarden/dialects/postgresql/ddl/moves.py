@@ -295,8 +295,10 @@ def _refuse_immovable(ctx: Context, changes: Sequence[Change], move: Move) -> No
 def obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[str]:
     """Yield the reasons why a second column cannot take the place of the first one."""
     table = ctx.current.table(move.table)
-    assert table is not None
     own = ctx.label(move.table)
+    if table is None:
+        yield f"{own} gets its name in the same set of files"
+        return
     if table.partition_by or table.partition_of:
         yield f"{own} is partitioned"
     if table.inherits or any(move.table in it.inherits for it in ctx.current.tables):

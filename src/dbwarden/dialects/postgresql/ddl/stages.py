@@ -4,9 +4,10 @@ What the running application needs is removed last, after the deployment of its 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename, RenameValue
+from dbwarden.diff.effects import names
 from dbwarden.diff.statements import PlannedStatement, RenderOptions, Stage
 from dbwarden.schema import (
     Column,
@@ -35,31 +36,39 @@ READ = (
 """What applications use by name, besides tables and columns; and what holds such objects."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Reuse:
+    """The objects that are dropped, and their successors of the same name.
+
+    ``by_others`` are those whose successor is another object, as when a table replaces a view.
+    """
+
+    by_others: frozenset[Ref]
+    any: frozenset[Ref]
+
+
 def with_stages(
     statements: Sequence[PlannedStatement], options: RenderOptions
 ) -> tuple[PlannedStatement, ...]:
     """Return *statements* with a stage each, if they have to be in several files."""
     staged = [place for place, item in enumerate(statements) if item.stage is not None]
-    recreated = _recreated(statements)
-    if not staged and (options.together or not _mixes(statements, recreated, options)):
+    reuse = _reuse([item.change for item in statements])
+    if not staged and (options.together or not _mixes(statements, reuse, options)):
         return tuple(statements)
     first = staged[0] if staged else len(statements)
     return tuple(
-        item if item.stage is not None else replace(item, stage=stage, joins=None)
-        for item, stage in _stages(statements, first, recreated, options)
+        item
+        if item.stage is not None
+        else replace(item, stage=_stage(item.change, place < first, reuse, options), joins=None)
+        for place, item in enumerate(statements)
     )
 
 
-def _stages(
-    statements: Sequence[PlannedStatement], first: int, recreated: set[Ref], options: RenderOptions
-) -> Iterator[tuple[PlannedStatement, Stage]]:
-    for place, item in enumerate(statements):
-        yield item, _stage(item.change, place < first, recreated, options)
-
-
-def _stage(change: Change, early: bool, recreated: set[Ref], options: RenderOptions) -> Stage:
+def _stage(change: Change, early: bool, reuse: _Reuse, options: RenderOptions) -> Stage:
     """Return the stage of a change whose statements may be in any."""
     match change:
+        case Drop(obj=Index()) if change.ref in reuse.by_others:
+            return Stage.SWITCH
         case Create(obj=Part() as part) | Drop(obj=Index() as part) if not isinstance(part, Column):
             return Stage.TIDY  # built or validated while the new names are in use
         case Alter(after=Table(replica_identity=identity)) if identity.startswith("USING INDEX"):
@@ -68,7 +77,7 @@ def _stage(change: Change, early: bool, recreated: set[Ref], options: RenderOpti
             return Stage.EXPAND
         case _ if options.back:
             return options.stages.get(change.ref, Stage.SWITCH)
-        case _ if change.ref in recreated:
+        case _ if change.ref in reuse.any:
             return Stage.SWITCH
         case _ if _is_removal(change):
             return Stage.CONTRACT
@@ -93,22 +102,32 @@ def _is_removal(change: Change) -> bool:
             return False
 
 
-def _mixes(
-    statements: Sequence[PlannedStatement], recreated: set[Ref], options: RenderOptions
-) -> bool:
+def _mixes(statements: Sequence[PlannedStatement], reuse: _Reuse, options: RenderOptions) -> bool:
     """Return whether some statements remove what a running application may use, and some do not."""
     if options.back:
         return bool(options.stages)
-    kinds = {_is_removal(item.change) and item.change.ref not in recreated for item in statements}
+    kinds = {_is_removal(item.change) and item.change.ref not in reuse.any for item in statements}
     return kinds == {True, False}
 
 
-def _recreated(statements: Sequence[PlannedStatement]) -> set[Ref]:
-    """Return the objects that are dropped and created."""
-    changes = [item.change for item in statements]
+def _reuse(changes: Sequence[Change]) -> _Reuse:
     gone = {it.ref for it in changes if isinstance(it, Drop)}
     made = {_without_arguments(it.ref) for it in changes if isinstance(it, Create)}
-    return {ref for ref in gone if _without_arguments(ref) in made}
+    by_others = frozenset(ref for pair in _successions(changes) for ref in pair)
+    again = {ref for ref in gone if _without_arguments(ref) in made}
+    return _Reuse(by_others=by_others, any=by_others | again)
+
+
+def _successions(changes: Sequence[Change]) -> Iterator[tuple[Ref, Ref]]:
+    """Yield each dropped object with the other one that takes its name."""
+    named = [(it, *names(it)) for it in changes if not isinstance(it, RenameValue)]
+    owners = {
+        name: it.ref for it, _, frees in named if isinstance(it, Drop) for name in sorted(frees)
+    }
+    for heir, takes, _ in named:
+        yield from (
+            (owners[name], heir.ref) for name in takes if owners.get(name, heir.ref) != heir.ref
+        )
 
 
 def _without_arguments(ref: Ref) -> Ref:
