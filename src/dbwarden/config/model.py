@@ -22,6 +22,8 @@ UrlSource = str | Secret[Any] | Callable[[], str | Awaitable[str]] | Any
 
 URL_OPTIONS = tuple(option.name for option in OPTIONS.values() if option.url)
 
+_NONE: Mapping[str, Any] = MappingProxyType({})  # one for all configurations
+
 _COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
 
 
@@ -54,7 +56,7 @@ class DatabaseConfig:
     compare_privileges: bool = False
     partitions: Literal["declared", "all"] = "declared"
     ignore_drift: tuple[str, ...] = ()
-    naming: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    naming: Mapping[str, str] = field(default_factory=lambda: _NONE, hash=False)
     replica_of: DatabaseName | None = None
     primary: "DatabaseConfig | None" = field(default=None, repr=False)
     project: "Project | None" = field(default=None, repr=False, compare=False)
@@ -69,9 +71,7 @@ class DatabaseConfig:
     pool_timeout: float = 30.0
     pool_recycle: float = 1800.0
     pool_pre_ping: bool = True
-    engine_options: Mapping[str, Any] = field(
-        default_factory=lambda: MappingProxyType({}), repr=False, hash=False
-    )
+    engine_options: Mapping[str, Any] = field(default_factory=lambda: _NONE, repr=False, hash=False)
     ledger_table: str = DEFAULT_TABLE
     ledger_schema: str | None = None
     scratch: str | Secret[str] = field(default="auto", repr=False)

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.tenants import MIN_RELOAD_INTERVAL, TenantFamily
+from dbwarden.config.urls import DatabaseURL
 from dbwarden.errors import UnknownDatabase, UnknownTenant, UsageError
 from dbwarden.secrets import redact
 
@@ -32,6 +33,10 @@ class Project:
     path: Path
     root: Path
     declared: tuple[Declared, ...]
+    by_target: dict[bool, dict[str, list[tuple[Declared, DatabaseURL]]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What :func:`dbwarden.config.neighbours.neighbours` has found out."""
 
     def __post_init__(self) -> None:
         declared = tuple(self._with_project(item) for item in self.declared)

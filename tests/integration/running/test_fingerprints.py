@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.project import Project
 from dbwarden.errors import StatementFailed
 from dbwarden.operations.backfill import backfill
 from dbwarden.operations.baseline import baseline
@@ -17,6 +18,7 @@ from dbwarden.operations.migrate import migrate
 from dbwarden.operations.repair import repair
 from dbwarden.operations.rollback import rollback
 from dbwarden.planning.fingerprints import OutsideChange
+from dbwarden.types import DatabaseName
 from tests.integration.running.conftest import rows, write, write_tables
 
 RunSQL = Callable[[str], Awaitable[None]]
@@ -172,3 +174,26 @@ async def test_ignored_drift_makes_no_fingerprints(config: DatabaseConfig, run: 
     await run("CREATE TABLE audit_1 (id int)")
     assert await changes(config) == ()
     assert (await rows(config))["0001"].fingerprint is None
+
+
+@pytest.mark.parametrize("config", ["postgresql"], indirect=True)
+async def test_other_namespaces_count_unless_another_database_of_the_project_is_there(
+    config: DatabaseConfig, run: RunSQL
+) -> None:
+    own, other = config, f"{config.database_url.reveal()}?options=-csearch_path%3Dother"  # type: ignore[union-attr]
+    alone = project_of(config)
+    write_tables(config, 1)
+    await migrate(alone)
+    await run("CREATE SCHEMA other; CREATE TABLE other.t (id int)")
+    assert await spans(alone) == [("0001", None)]
+    second = replace(own, database_name=DatabaseName("second"), database_url=other, default=False)
+    shared = project_of(config, second)
+    await baseline(shared, to="0001")
+    await run("CREATE TABLE other.u (id int)")
+    assert await spans(shared) == []
+
+
+def project_of(*declared: DatabaseConfig) -> DatabaseConfig:
+    """The first database, with the project that declares all of them."""
+    root = declared[0].root
+    return Project(path=root / "dbwarden.py", root=root, declared=declared).databases[0]

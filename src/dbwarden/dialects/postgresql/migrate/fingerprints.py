@@ -31,13 +31,15 @@ class Fingerprints:
         self._table = address.lookup_name
         self._config = config
         self._refused = False
+        self._options: FingerprintOptions | None = None
 
     @property
     def expression(self) -> str | None:
         """The SQL expression for the fingerprint; ``None`` if there is none for this database."""
         if self._config.ignore_drift or self._refused:
             return None
-        return fingerprint_sql(self._table, options_of(self._config), self._session.server_version)
+        self._options = self._options or options_of(self._config)
+        return fingerprint_sql(self._table, self._options, self._session.server_version)
 
     def refuse(self, refused: ServerRefused) -> None:
         """Do without fingerprints, because the server refused to read the catalogs."""
