@@ -19,9 +19,7 @@ from dbwarden.schema import ObjectKind as ObjectKind
 
 def label(name: QualifiedName, default_namespace: str | None, part: str | None = None) -> str:
     """Return *name* without the default namespace, and with its *part*."""
-    plain = name.namespace in (None, default_namespace)
-    whole = name.name if plain else str(name)
-    return whole if part is None else f"{whole}.{part}"
+    return name.label(default_namespace, part)
 
 
 def display_name(ref: Ref, default_namespace: str | None) -> str:

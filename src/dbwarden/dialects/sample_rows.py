@@ -103,9 +103,7 @@ def key_columns(table: Table) -> set[str]:
 
 def _unique_columns(table: Table) -> set[str]:
     """Return the columns in unique keys."""
-    keys = set(table.primary_key.columns if table.primary_key else ())
-    for unique in table.uniques:
-        keys.update(unique.columns)
+    keys = {name for key in table.keys for name in key.columns}
     for index in table.indexes:
         if index.unique:
             keys.update(column.column for column in index.columns if column.column)

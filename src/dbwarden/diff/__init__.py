@@ -6,12 +6,11 @@ from dataclasses import replace
 from dbwarden.diff.changes import Change, Create, Rename, Renaming
 from dbwarden.diff.circles import break_cycles
 from dbwarden.diff.compare import compare
-from dbwarden.diff.moved_objects import apply_followed
 from dbwarden.diff.order import order
 from dbwarden.diff.partitions import with_detached
 from dbwarden.diff.privileges import with_default_privileges
 from dbwarden.diff.rebuild import add_rebuilds
-from dbwarden.diff.renames import apply_renames, renamed_sequences
+from dbwarden.diff.renames import apply_followed, apply_renames, renamed_sequences
 from dbwarden.diff.structure import links, without_checks
 from dbwarden.diff.temporary_names import add_temporary_renames, break_rename_cycles
 from dbwarden.errors import UnsupportedChange

@@ -7,11 +7,10 @@ reads and that calls the function exists without its query meanwhile, as in a du
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from dbwarden.diff.changes import Alter, Change, Create, Drop, alters
-from dbwarden.diff.inheritance import parents
 from dbwarden.quoting import quoted
 from dbwarden.schema import (
     RELATIONS,
@@ -30,6 +29,7 @@ from dbwarden.schema import (
     ViewColumn,
     ref_of,
 )
+from dbwarden.schema.closure import reachable
 
 _READ = RELATIONS | {ObjectKind.COLUMN}
 Needs = Mapping[Ref, tuple[Ref, ...]]
@@ -156,8 +156,7 @@ class _Cycles:
 
     def _cyclic_columns(self, table: Table) -> list[Column]:
         """Return the computed columns that lead back to *table*, except those of its keys."""
-        keys = (table.primary_key, *table.uniques)
-        held = {name for key in keys if key is not None for name in key.columns}
+        held = {name for key in table.keys for name in key.columns}
         return [
             column
             for column in table.columns
@@ -187,7 +186,7 @@ def _parts_by_table(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = (
     for part in parts:
         found[part.table].append(part.ref)
     for table in schema.tables:
-        found[table.name] += [ref_of(ObjectKind.TABLE, parent) for parent in parents(table)]
+        found[table.name] += [ref_of(ObjectKind.TABLE, parent) for parent in table.parents]
         for column in table.columns:
             found[table.name].append(table.column_ref(column.name))
             if column.default is not None:
@@ -197,15 +196,12 @@ def _parts_by_table(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = (
 
 def _leads_back(needs: Needs, along: PartsByTable, part: Ref) -> bool:
     """Return whether the dependencies of *part* lead back to its table, or to the domain itself."""
-    waiting: Collection[Ref] = [ref for ref in needs.get(part, ()) if not _is_own(ref, part)]
-    seen = {part, *waiting}
-    while waiting:
-        more = {need for ref in waiting for need in (*needs.get(ref, ()), *_parts_of(along, ref))}
-        if any(_is_own(ref, part) for ref in more):
-            return True
-        waiting = more - seen
-        seen |= more
-    return False
+
+    def following(ref: Ref) -> Iterable[Ref]:
+        return (*needs.get(ref, ()), *_parts_of(along, ref))
+
+    others = [ref for ref in needs.get(part, ()) if not _is_own(ref, part)]
+    return any(_is_own(ref, part) for ref in reachable(others, following))
 
 
 def _parts_of(along: PartsByTable, ref: Ref) -> Iterable[Ref]:

@@ -100,7 +100,7 @@ def _create_table(both: SchemaPair, table: Table) -> Iterator[Change]:
 
 def _create(table: Table) -> Iterator[Change]:
     new = bare(table)
-    if table.replica_identity.startswith("USING INDEX"):  # the index comes after the table
+    if table.replica_index is not None:  # the index comes after the table
         new = replace(new, replica_identity="DEFAULT")
     yield Create(obj=new)
     yield from alters((table_properties(new), table_properties(table)))
@@ -111,8 +111,7 @@ def _create(table: Table) -> Iterator[Change]:
 
 def _separate_constraints(table: Table) -> tuple[Constraint, ...]:
     """Return the constraints that are added separately, even to a new table."""
-    keys = (*((table.primary_key,) if table.primary_key else ()), *table.uniques)
-    return (*table.checks, *table.foreign_keys, *(key for key in keys if not key.valid))
+    return (*table.checks, *table.foreign_keys, *(key for key in table.keys if not key.valid))
 
 
 def _drop(table: Table) -> Iterator[Change]:

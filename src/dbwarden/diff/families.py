@@ -2,25 +2,25 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
 from dbwarden.diff.graph import Graph
-from dbwarden.diff.inheritance import parents
 from dbwarden.diff.structure import Links, parentage
 from dbwarden.schema import (
     Check,
     Column,
     Index,
+    Key,
     ObjectKind,
     PartitionOf,
-    PrimaryKey,
     QualifiedName,
     Ref,
     Table,
-    Unique,
     ref_of,
 )
+from dbwarden.schema.closure import reachable
 
 Kinds = frozenset[tuple[type[Change], ObjectKind]]
 ByTable = Mapping[QualifiedName, Sequence[int]]
@@ -54,11 +54,11 @@ def order_families(graph: Graph, changes: Sequence[Change]) -> None:
     for number, change in enumerate(changes):
         match change:
             case Drop(obj=Table() as table):
-                for parent in parents(table):  # a table with children cannot get an identity
+                for parent in table.parents:  # a table with children cannot get an identity
                     for other in own.get(parent, ()):
                         graph.prefer(number, other)
             case Create(obj=Table() as table):
-                for parent in parents(table):
+                for parent in table.parents:
                     for other in own.get(parent, ()):
                         graph.prefer(other, number)
             case Alter(before=Table() as before, after=Table() as after):
@@ -93,8 +93,8 @@ def _leave_and_join(
 ) -> None:
     """Leave parents before other changes of the table and of these, and join new ones after."""
     before, after = states
-    gone = set(parents(before)) - set(parents(after))
-    come = set(parents(after)) - set(parents(before))
+    gone = set(before.parents) - set(after.parents)
+    come = set(after.parents) - set(before.parents)
     for other in own.get(after.name, ()):
         if gone:
             graph.before(number, other)
@@ -165,14 +165,14 @@ def _mentions(index: Index, column: str) -> bool:
     return any(re.search(rf"\b{re.escape(column)}\b", text) for text in texts if text)
 
 
-def _descendants(table: QualifiedName, links: Links) -> list[QualifiedName]:
+def _descendants(table: QualifiedName, links: Links) -> AbstractSet[QualifiedName]:
     """Return all descendants of *table*: partitions and children."""
-    found = [table]
-    for name in found:
-        for ref in links.needed_by.get(ref_of(ObjectKind.TABLE, name), ()):
-            if ref == parentage(ref.table) and ref.table not in found:
-                found.append(ref.table)
-    return found[1:]
+
+    def children(name: QualifiedName) -> Iterator[QualifiedName]:
+        users = links.needed_by.get(ref_of(ObjectKind.TABLE, name), ())
+        return (user.table for user in users if user == parentage(user.table))
+
+    return reachable([table], children) - {table}
 
 
 def order_partition_parts(graph: Graph, changes: Sequence[Change], new: Links) -> None:
@@ -205,14 +205,12 @@ def _attach_last(graph: Graph, changes: Sequence[Change]) -> None:
     added = by_table(changes, ADDED | RENAMED | {(Rename, _INDEX)})
     for number, change in enumerate(changes):
         match change:
-            case Create(obj=Index(valid=False) | PrimaryKey(valid=False) | Unique(valid=False)):
+            case Create(obj=Index(valid=False) | Key(valid=False)):
                 for other in partitions[change.table]:
                     graph.before(other, number)
             case Alter(
-                before=Index(inherited=False)
-                | PrimaryKey(inherited=False)
-                | Unique(inherited=False),
-                after=Index(inherited=True) | PrimaryKey(inherited=True) | Unique(inherited=True),
+                before=Index(inherited=False) | Key(inherited=False),
+                after=Index(inherited=True) | Key(inherited=True),
             ):
                 for others in added.values():
                     for other in others:

@@ -12,11 +12,10 @@ from dbwarden.schema import (
     Exclusion,
     ForeignKey,
     Index,
+    Key,
     Part,
-    PrimaryKey,
     QualifiedName,
     Table,
-    Unique,
 )
 
 
@@ -62,7 +61,7 @@ def _can_include(obj: AnyObject) -> bool:
     match obj:
         case Check() | ForeignKey():
             return obj.validated
-        case PrimaryKey() | Unique():
+        case Key():
             return obj.valid
         case _:
             return isinstance(obj, Exclusion)

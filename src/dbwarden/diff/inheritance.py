@@ -18,13 +18,6 @@ class SchemaPair:
     desired: Schema
 
 
-def parents(table: Table) -> tuple[QualifiedName, ...]:
-    """Return the tables that *table* inherits from or is a partition of."""
-    if table.partition_of is not None:
-        return (table.partition_of.parent,)
-    return table.inherits
-
-
 def compared_items(
     both: SchemaPair, before: Table, after: Table, items: Callable[[Table], Sequence[P]]
 ) -> tuple[list[P], list[P]]:
@@ -34,7 +27,7 @@ def compared_items(
     if the parent loses a check that a child keeps. Items that the table has and the parent will
     add are merged by the server. Checks of a new parent must exist before the table joins it.
     """
-    left = set(parents(before)) - set(parents(after))
+    left = set(before.parents) - set(after.parents)
     old = [
         _as_local(item)
         for item in items(before)
@@ -83,9 +76,9 @@ def _check_left(both: SchemaPair, child: Table, item: Constraint | Index) -> boo
 
 
 def _from_new_parents(desired: Schema, before: Table, after: Table, check: Check) -> bool:
-    stayed = set(parents(before)) & set(parents(after))
+    stayed = set(before.parents) & set(after.parents)
     kept = (desired.table(name) for name in stayed)
-    return stayed != set(parents(after)) and not any(
+    return stayed != set(after.parents) and not any(
         check.name == other.name for table in kept if table is not None for other in table.checks
     )
 
@@ -94,7 +87,7 @@ def parts_to_rename(
     before: Table, after: Table
 ) -> Iterator[tuple[Constraint | Index, Constraint | Index]]:
     """Yield the items of a table that a parent will add under another name, old and new."""
-    left = set(parents(before)) - set(parents(after))
+    left = set(before.parents) - set(after.parents)
     brought = [item for item in (*after.constraints, *after.indexes) if item.inherited]
     names = {(item.kind, item.name) for item in (*before.constraints, *before.indexes)}
     for item in (*before.constraints, *before.indexes):
@@ -115,7 +108,7 @@ def checks_valid_in_child(
     A table created after its parent's NOT VALID check has it as a valid one.
     """
     there = {check.name: check for check in before.checks}
-    for name in set(parents(before)) & set(parents(after)):
+    for name in set(before.parents) & set(after.parents):
         old, new = both.current.table(name), both.desired.table(name)
         above = {check.name: check for check in new.checks} if new is not None else {}
         was_above = {check.name: check for check in old.checks} if old is not None else {}
@@ -146,7 +139,7 @@ def with_parent_changes(both: SchemaPair, table: Table, before: Column, after: C
     changed: dict[str, object] = {}
     recurses = RECURSES if after.inherited else TYPE
     own = both.current.table(table.name)
-    for name in set(parents(table)) & set(parents(own) if own is not None else ()):
+    for name in set(table.parents) & set(own.parents if own is not None else ()):
         was, now = _column(both.current, name, after.name), _column(both.desired, name, after.name)
         if was is None or now is None:
             continue
@@ -181,10 +174,10 @@ def is_from_other_parents(schema: Schema, table: Table, other: Table, column: Co
     *other* is the same table in the other schema. A table must have all columns of a parent
     before it joins it, and keeps them when it leaves.
     """
-    kept = set(parents(table)) & set(parents(other))
+    kept = set(table.parents) & set(other.parents)
     return (
         column.inherited
-        and kept != set(parents(table))
+        and kept != set(table.parents)
         and not any(_column(schema, name, column.name) for name in kept)
     )
 

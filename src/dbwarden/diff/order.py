@@ -41,6 +41,7 @@ from dbwarden.schema import (
     ref_of,
 )
 from dbwarden.schema import Sequence as SchemaSequence
+from dbwarden.schema.closure import reachable
 
 FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_OBJECTS = 30, 31, 70, 80
 LOOSE = frozenset({ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE})
@@ -60,10 +61,7 @@ UNNAMED = ON_TABLES | {ObjectKind.CONSTRAINT, ObjectKind.INDEX}
 def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ...]:
     """Return *changes* in an order in which each finds the objects that it needs.
 
-    Args:
-        changes: The changes, in any order.
-        old: The dependencies before.
-        new: The dependencies afterwards.
+    *old* and *new* are the dependencies before and afterwards.
 
     Raises:
         UnsupportedChange: Objects depend on each other in a cycle; names them.
@@ -259,13 +257,9 @@ def _after_mentioned_functions(graph: Graph, changes: Sequence[Change]) -> None:
             case _:
                 pass
     for number in mentioned:
-        reached, waiting = {number}, [number]
-        while waiting:
-            more = set(mentioned.get(waiting.pop(), ())) - reached
-            reached |= more
-            waiting += more
         for other in mentioned[number]:
             graph.prefer(other, number)
+        reached = reachable([number], lambda at: mentioned.get(at, ()))
         for user in graph.hard[number]:
             for other in reached:
                 graph.prefer(other, user)

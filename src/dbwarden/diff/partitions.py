@@ -17,6 +17,7 @@ from dbwarden.schema import (
     ForeignKey,
     Index,
     IndexColumn,
+    Key,
     PartitionOf,
     PrimaryKey,
     QualifiedName,
@@ -108,7 +109,7 @@ def _shape(item: Item) -> Item:
         case Index() as index:
             keys = tuple(replace(key, statistics=None) for key in index.columns)
             return replace(index, columns=keys, valid=True, parameters=(), clustered=False)
-        case PrimaryKey() | Unique() as key:
+        case Key() as key:
             return replace(key, valid=True, parameters=(), clustered=False)
         case other:
             return other
@@ -143,15 +144,14 @@ def with_detached(
 
 def _holds_by_key(table: Table, index: Index) -> bool:
     """Return whether the part of a unique *index* in a partition is a key of the partition."""
-    return isinstance(_part_of(table, index), PrimaryKey | Unique)
+    return isinstance(_part_of(table, index), Key)
 
 
 def _part_of(table: Table, index: Index) -> Index | PrimaryKey | Unique | None:
     """Return the part of a unique *index* in a partition: an index, or else a key of its own."""
-    keys = [*((table.primary_key,) if table.primary_key else ()), *table.uniques]
     parts = [item for item in table.indexes if item.inherited]
     wanted = _uniqueness(index)
-    candidates = (*parts, *(key for key in keys if not key.inherited))
+    candidates = (*parts, *(key for key in table.keys if not key.inherited))
     return next((item for item in candidates if _uniqueness(item) == wanted), None)
 
 
@@ -179,7 +179,7 @@ def parts_to_exchange(
     return leaves, tuple(item for item in exchanged if isinstance(item, Index))
 
 
-def _uniqueness(item: Index | PrimaryKey | Unique) -> tuple[object, ...]:
+def _uniqueness(item: Index | Key) -> tuple[object, ...]:
     """Return what the server compares before it makes an index part of another."""
     if isinstance(item, Index):
         keys = [
@@ -212,12 +212,9 @@ def with_valid_keys(before: Table, after: Table) -> Table:
 def _completes(was: object, now: object) -> bool:
     """Return whether *was* equals *now*, or will once all partitions have their part."""
     match was, now:
-        case (
-            (Index(valid=old), Index(valid=new))
-            | (PrimaryKey(valid=old), PrimaryKey(valid=new))
-            | (Unique(valid=old), Unique(valid=new))
-        ):
-            return differing(was, now) <= {"valid", "inherited"} and (new or not old)
+        case (Index(valid=old), Index(valid=new)) | (Key(valid=old), Key(valid=new)):
+            same = type(was) is type(now) and differing(was, now) <= {"valid", "inherited"}
+            return same and (new or not old)
         case _:
             return False
 
@@ -250,7 +247,7 @@ def _is_default(side: _Side, item: Item) -> bool:
         return False
     if isinstance(item, ForeignKey):
         return True
-    if isinstance(item, PrimaryKey | Unique | Exclusion) and item.index_comment is not None:
+    if isinstance(item, Key | Exclusion) and item.index_comment is not None:
         return False
     source = next((own for own in _parent_items(side, item) if _alike(own, item)), None)
     return source is None or not differing(_content(source), _content(item))
@@ -271,7 +268,7 @@ def _with_name(item: Item, other: Item) -> Item:
 def _content(item: Item) -> Item:
     """Return *item* without its name, comment and origin."""
     match replace(item, name="", comment=None, inherited=False):
-        case PrimaryKey() | Unique() | Exclusion() as key:
+        case Key() | Exclusion() as key:
             return replace(key, index_comment=None)
         case other:
             return other

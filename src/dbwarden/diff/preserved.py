@@ -5,10 +5,8 @@ from dataclasses import replace
 
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType
 from dbwarden.diff.compare import table_properties
-from dbwarden.schema import Index, PrimaryKey, QualifiedName, Ref, Schema, Table, Unique
+from dbwarden.schema import Index, Key, QualifiedName, Ref, Schema, Table
 from dbwarden.schema import Sequence as SchemaSequence
-
-BY_INDEX = "USING INDEX "
 
 
 def detach_sequences(
@@ -35,13 +33,13 @@ def restore_replica_identities(changes: Sequence[Change], desired: Schema) -> It
                 handled.add(change.table)
             case Alter(before=Table(replica_identity=was), after=Table(replica_identity=now)):
                 handled |= {change.table} if was != now else set()
-            case Create(obj=Index(name=name) | PrimaryKey(name=name) | Unique(name=name)):
+            case Create(obj=Index(name=name) | Key(name=name)):
                 created.add((change.table, name))
             case _:
                 pass
     for table in desired.tables:
-        chosen = _replica_index(table)
-        if chosen and table.name not in handled and (table.name, chosen) in created:
+        rebuilt = (table.name, table.replica_index) in created
+        if table.replica_index is not None and table.name not in handled and rebuilt:
             own = table_properties(table)
             yield Alter(before=replace(own, replica_identity="DEFAULT"), after=own)
 
@@ -58,10 +56,3 @@ def restore_grants(changes: Sequence[Change], current: Schema, desired: Schema) 
 def _recreated(changes: Sequence[Change]) -> set[Ref]:
     gone = {change.ref for change in changes if isinstance(change, Drop)}
     return gone & {change.ref for change in changes if isinstance(change, Create)}
-
-
-def _replica_index(table: Table) -> str | None:
-    """Return the index that is the table's replica identity."""
-    if not table.replica_identity.startswith(BY_INDEX):
-        return None
-    return table.replica_identity.removeprefix(BY_INDEX)

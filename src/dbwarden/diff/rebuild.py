@@ -6,11 +6,11 @@ a default that calls a function whose result type changes.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from dbwarden.diff.alterable import object_alters
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, alters
 from dbwarden.diff.effects import effects, is_retyped
-from dbwarden.diff.inheritance import parents
 from dbwarden.diff.partitions import is_inherited_by_default
 from dbwarden.diff.preserved import detach_sequences, restore_grants, restore_replica_identities
 from dbwarden.diff.structure import Links
@@ -90,8 +90,8 @@ def add_rebuilds(
     for change in work.changes:
         effect = effects(change)
         work.removed |= effect.removes
-        work.queue += [(ref, True) for ref in sorted(effect.removes, key=_key)]
-        work.queue += [(ref, False) for ref in sorted(effect.retypes, key=_key)]
+        work.queue += [(ref, True) for ref in sorted(effect.removes, key=attrgetter("sort_key"))]
+        work.queue += [(ref, False) for ref in sorted(effect.retypes, key=attrgetter("sort_key"))]
         if isinstance(change, RebuildType):
             work.removed |= {was.ref for was, _ in change.types}
             work.queue += [(was.ref, True) for was, _ in change.types]
@@ -107,10 +107,6 @@ def add_rebuilds(
         *restore_replica_identities(changes, desired),
         *restore_grants(changes, current, desired),
     )
-
-
-def _key(ref: Ref) -> tuple[str, str, str, str]:
-    return ref.sort_key
 
 
 def _split_identity(changes: Iterable[Change]) -> Iterable[Change]:
@@ -214,7 +210,7 @@ def _rebuild(work: _Rebuild, ref: Ref, user: Ref) -> None:
         work.separate_defaults.add(own)
     removed = effects(drop).removes
     work.removed |= removed | {user}
-    work.queue += [(item, True) for item in sorted(removed | {user}, key=_key)]
+    work.queue += [(item, True) for item in sorted(removed | {user}, key=attrgetter("sort_key"))]
 
 
 def _domain_pair(work: _Rebuild, user: Ref) -> tuple[Change | None, Change | None]:
@@ -286,7 +282,7 @@ def _index_under_own_name(work: _Rebuild, name: QualifiedName, index: Index) -> 
 
 def _follows_parent(work: _Rebuild, table: Table, column: Column) -> bool:
     """Return whether a change of a parent's default also applies to *column*."""
-    above = (work.current.tables.get(name) for name in parents(table))
+    above = (work.current.tables.get(name) for name in table.parents)
     found = (parent.column(column.name) for parent in above if parent is not None)
     return any(own is not None and own.default == column.default for own in found)
 
@@ -315,9 +311,7 @@ def _column_pair(work: _Rebuild, ref: Ref, user: Ref) -> tuple[Change | None, Ch
 def _without_duplicates(changes: list[Change], separate_defaults: set[Ref]) -> list[Change]:
     """Leave out column changes that a RebuildType already makes.
 
-    Args:
-        changes: All changes.
-        apart: Columns whose defaults are dropped and set separately.
+    *separate_defaults* are columns whose defaults are dropped and set separately.
     """
     changes = [_without_defaults(change, separate_defaults) for change in changes]
     moved = {

@@ -5,7 +5,7 @@ printed text. Where the two disagree (an alias in a view, say), an object is at 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -14,19 +14,13 @@ from dbwarden.diff.changes import Rename, RenameValue, Renaming
 from dbwarden.quoting import quoted, text_literal
 from dbwarden.schema import (
     RELATIONS,
-    Check,
-    Column,
     Enum,
     ForeignKey,
-    Generated,
     Grant,
-    Index,
-    IndexColumn,
     MaterializedView,
     ObjectKind,
     PlainObject,
     Policy,
-    PrimaryKey,
     QualifiedName,
     Ref,
     Routine,
@@ -37,7 +31,6 @@ from dbwarden.schema import (
     Statistics,
     Table,
     Trigger,
-    Unique,
     View,
     ref_of,
 )
@@ -62,6 +55,29 @@ def apply_renames(schema: Schema, renames: Iterable[Renaming]) -> Schema:
                     schema = _rename_object(schema, part, moved)
                 schema = _rename_object(schema, old, new)
     return _sorted(schema)
+
+
+def apply_followed(base: Schema, desired: Schema, refs: Collection[Ref]) -> Schema:
+    """Return *base* with the objects *refs* replaced by those of *desired*."""
+    if not refs:
+        return base
+    there = {obj.ref: obj for obj in desired.objects if obj.ref in refs}
+    return replace(base, objects=tuple(there.get(item.ref, item) for item in base.objects))
+
+
+def renamed_ref(ref: Ref, renames: Iterable[Renaming]) -> Ref:
+    """Return the identity of *ref*, an object or a part of a table, after *renames*."""
+    for rename in renames:
+        match rename:
+            case Rename(before=before, after=after) if before == ref:
+                ref = after
+            case Rename(before=Ref(kind=ObjectKind.TABLE, part=None) as before, after=after) if (
+                ref.part is not None and ref.table == before.table
+            ):
+                ref = ref.within(after.table)
+            case _:
+                pass
+    return ref
 
 
 def _moved_with_table(schema: Schema, old: Ref, new: Ref) -> list[tuple[Ref, Ref]]:
@@ -272,78 +288,38 @@ def replace_column_names(
 ) -> Table:
     """Return *table* with the names of its columns replaced, except in defaults and parameters.
 
-    Args:
-        table: The table.
-        word: Returns the new name of a column.
-        text: Returns an expression with the new names.
+    *word* returns the new name of a column, *text* an expression with the new names.
     """
 
-    def visit(value: Any) -> Any:
-        match value:
-            case Column():
-                return replace(
-                    value, name=word(value.name), generated=_walk(value.generated, visit)
-                )
-            case Generated():
-                return replace(value, expression=text(value.expression))
-            case PrimaryKey() | Unique():
-                return replace(
-                    value, columns=_each(word, value.columns), include=_each(word, value.include)
-                )
-            case ForeignKey():
-                return replace(
-                    value,
-                    columns=_each(word, value.columns),
-                    on_delete_columns=_each(word, value.on_delete_columns),
-                )
-            case Check():
-                return replace(
-                    value, columns=_each(word, value.columns), expression=text(value.expression)
-                )
-            case IndexColumn():
-                named = word(value.column) if value.column is not None else None
-                made = text(value.expression) if value.expression is not None else None
-                return replace(value, column=named, expression=made)
-            case Index():
-                where = text(value.where) if value.where is not None else None
-                columns = tuple(_walk(column, visit) for column in value.columns)
-                return replace(
-                    value, columns=columns, include=_each(word, value.include), where=where
-                )
-            case _:
-                return None
-
-    table = _walk(table, visit)
-    key = text(table.partition_by) if table.partition_by is not None else None
-    exclusions = tuple(replace(e, definition=text(e.definition)) for e in table.exclusions)
-    return replace(table, partition_by=key, exclusions=exclusions)
+    columns = tuple(replace(column, name=word(column.name)) for column in table.columns)
+    table = _texts(replace(table, columns=columns), word, COLUMN_NAMES)
+    return _texts(table, text, {"expression", "where", "definition", "partition_by"})
 
 
-def _each(word: Callable[[str], str], names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(word, names))
-
-
+COLUMN_NAMES = {"columns", "include", "on_delete_columns", "column"}
 TEXTS = {
     *("type", "default", "expression", "where", "definition", "using", "check", "bound"),
-    *("returns", "arguments", "identity", "partition_by"),
+    *("returns", "arguments", "identity", "partition_by", "clauses"),
 }
 
 
-def _texts(value: T, text: Callable[[str], str]) -> T:
-    """Return *value* with *text* applied to every printed text in it."""
+def _texts(
+    value: T, text: Callable[[str], str], names: Container[str] = TEXTS, *, named: bool = False
+) -> T:
+    """Return *value* with *text* applied to each text in it whose field is one of *names*.
+
+    *named* is true if *value* is that of such a field.
+    """
+    if isinstance(value, str):
+        return text(value) if named else value  # type: ignore[return-value]  # a text, too
     if isinstance(value, tuple):
-        return tuple(_texts(item, text) for item in value)  # type: ignore[return-value]  # same shape
-    if isinstance(value, PlainObject):
-        return replace(value, clauses=tuple((text(name), text(it)) for name, it in value.clauses))
+        return tuple(_texts(item, text, names, named=named) for item in value)  # type: ignore[return-value]  # same shape
     if not is_dataclass(value):
         return value
     changed: dict[str, Any] = {}
     for field in fields(value):
         was = getattr(value, field.name)
-        if isinstance(was, str):
-            now: object = text(was) if field.name in TEXTS else was
-        else:
-            now = _texts(was, text)
+        now = _texts(was, text, names, named=field.name in names)
         if now is not was and now != was:
             changed[field.name] = now
     return replace(value, **changed) if changed else value  # type: ignore[type-var]  # a dataclass

@@ -9,17 +9,16 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dbwarden.diff.circles import dropped_before_table
-from dbwarden.diff.inheritance import parents
 from dbwarden.schema import (
     RELATIONS,
     ROUTINES,
-    Check,
     Constraint,
     DefaultPrivileges,
     Exclusion,
     ForeignKey,
     Grant,
     Index,
+    Key,
     MaterializedView,
     ObjectKind,
     Policy,
@@ -154,7 +153,7 @@ def _object(obj: SchemaObject, relations: Mapping[QualifiedName, Ref]) -> Pairs:
 def _table(partitions: Partitions, table: Table) -> Pairs:
     yield from _namespace(table.ref)
     yield parentage(table.name), table.ref
-    for parent in parents(table):
+    for parent in table.parents:
         yield table.ref, ref_of(ObjectKind.TABLE, parent)
         yield parentage(table.name), ref_of(ObjectKind.TABLE, parent)
     for column in table.columns:
@@ -168,9 +167,9 @@ def _table(partitions: Partitions, table: Table) -> Pairs:
         yield from _index(table, index)
     identity = replica_identity(table.name)
     yield identity, table.ref
-    chosen = table.replica_identity.removeprefix("USING INDEX ")
-    yield identity, Ref(ObjectKind.INDEX, table.name.namespace, chosen)
-    yield identity, ref_of(ObjectKind.CONSTRAINT, table.name, chosen)
+    if table.replica_index is not None:
+        yield identity, Ref(ObjectKind.INDEX, table.name.namespace, table.replica_index)
+        yield identity, ref_of(ObjectKind.CONSTRAINT, table.name, table.replica_index)
 
 
 def _constraint(partitions: Partitions, table: Table, constraint: Constraint) -> Pairs:
@@ -179,7 +178,7 @@ def _constraint(partitions: Partitions, table: Table, constraint: Constraint) ->
     if not isinstance(constraint, Exclusion):
         for name in constraint.columns:
             yield own, table.column_ref(name)
-    if not isinstance(constraint, ForeignKey | Check | Exclusion):
+    if isinstance(constraint, Key):
         for name in constraint.include:
             yield own, table.column_ref(name)
     if isinstance(constraint, ForeignKey):

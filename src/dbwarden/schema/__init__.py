@@ -1,123 +1,58 @@
 """Describe a database as frozen values: dialects read them, ``diff`` compares them."""
 
-from dbwarden.schema.base import Part
-from dbwarden.schema.code import (
-    Aggregate,
-    DefaultPrivileges,
-    EventTrigger,
-    Grant,
-    MaterializedView,
-    PlainObject,
-    Policy,
-    Routine,
-    Rule,
-    Statistics,
-    Trigger,
-    View,
-    ViewColumn,
-)
-from dbwarden.schema.kinds import (
-    OBJECT_KINDS,
-    ON_TABLES,
-    RELATIONS,
-    ROUTINES,
-    KindRow,
-    ObjectKind,
-)
-from dbwarden.schema.names import (
-    LONGEST,
-    QualifiedName,
-    Ref,
-    free_name,
-    object_name,
-    ref_of,
-)
-from dbwarden.schema.schema import AnyObject, Schema, SchemaObject
-from dbwarden.schema.tables import (
-    Check,
-    Column,
-    Constraint,
-    Deferral,
-    Exclusion,
-    ForeignKey,
-    Generated,
-    Identity,
-    InAnyOrder,
-    Index,
-    IndexColumn,
-    Parameters,
-    PartitionOf,
-    PrimaryKey,
-    Table,
-    Unique,
-)
-from dbwarden.schema.types import (
-    COUNTING_UP,
-    Attribute,
-    CompositeType,
-    Domain,
-    DomainCheck,
-    Enum,
-    Extension,
-    Namespace,
-    Sequence,
-    SequenceOptions,
-)
-
-__all__ = [
-    "COUNTING_UP",
-    "LONGEST",
-    "OBJECT_KINDS",
-    "ON_TABLES",
-    "RELATIONS",
-    "ROUTINES",
-    "Aggregate",
-    "AnyObject",
-    "Attribute",
-    "Check",
-    "Column",
-    "CompositeType",
-    "Constraint",
-    "DefaultPrivileges",
-    "Deferral",
-    "Domain",
-    "DomainCheck",
-    "Enum",
-    "EventTrigger",
-    "Exclusion",
-    "Extension",
-    "ForeignKey",
-    "Generated",
-    "Grant",
-    "Identity",
-    "InAnyOrder",
-    "Index",
-    "IndexColumn",
-    "KindRow",
-    "MaterializedView",
-    "Namespace",
-    "ObjectKind",
-    "Parameters",
-    "Part",
-    "PartitionOf",
-    "PlainObject",
-    "Policy",
-    "PrimaryKey",
-    "QualifiedName",
-    "Ref",
-    "Routine",
-    "Rule",
-    "Schema",
-    "SchemaObject",
-    "Sequence",
-    "SequenceOptions",
-    "Statistics",
-    "Table",
-    "Trigger",
-    "Unique",
-    "View",
-    "ViewColumn",
-    "free_name",
-    "object_name",
-    "ref_of",
-]
+from dbwarden.schema.base import Part as Part
+from dbwarden.schema.code import Aggregate as Aggregate
+from dbwarden.schema.code import DefaultPrivileges as DefaultPrivileges
+from dbwarden.schema.code import EventTrigger as EventTrigger
+from dbwarden.schema.code import Grant as Grant
+from dbwarden.schema.code import MaterializedView as MaterializedView
+from dbwarden.schema.code import PlainObject as PlainObject
+from dbwarden.schema.code import Policy as Policy
+from dbwarden.schema.code import Routine as Routine
+from dbwarden.schema.code import Rule as Rule
+from dbwarden.schema.code import Statistics as Statistics
+from dbwarden.schema.code import Trigger as Trigger
+from dbwarden.schema.code import View as View
+from dbwarden.schema.code import ViewColumn as ViewColumn
+from dbwarden.schema.kinds import OBJECT_KINDS as OBJECT_KINDS
+from dbwarden.schema.kinds import ON_TABLES as ON_TABLES
+from dbwarden.schema.kinds import RELATIONS as RELATIONS
+from dbwarden.schema.kinds import ROUTINES as ROUTINES
+from dbwarden.schema.kinds import KindRow as KindRow
+from dbwarden.schema.kinds import ObjectKind as ObjectKind
+from dbwarden.schema.names import LONGEST as LONGEST
+from dbwarden.schema.names import QualifiedName as QualifiedName
+from dbwarden.schema.names import Ref as Ref
+from dbwarden.schema.names import free_name as free_name
+from dbwarden.schema.names import object_name as object_name
+from dbwarden.schema.names import ref_of as ref_of
+from dbwarden.schema.schema import AnyObject as AnyObject
+from dbwarden.schema.schema import Schema as Schema
+from dbwarden.schema.schema import SchemaObject as SchemaObject
+from dbwarden.schema.tables import Check as Check
+from dbwarden.schema.tables import Column as Column
+from dbwarden.schema.tables import Constraint as Constraint
+from dbwarden.schema.tables import Deferral as Deferral
+from dbwarden.schema.tables import Exclusion as Exclusion
+from dbwarden.schema.tables import ForeignKey as ForeignKey
+from dbwarden.schema.tables import Generated as Generated
+from dbwarden.schema.tables import Identity as Identity
+from dbwarden.schema.tables import InAnyOrder as InAnyOrder
+from dbwarden.schema.tables import Index as Index
+from dbwarden.schema.tables import IndexColumn as IndexColumn
+from dbwarden.schema.tables import Key as Key
+from dbwarden.schema.tables import Parameters as Parameters
+from dbwarden.schema.tables import PartitionOf as PartitionOf
+from dbwarden.schema.tables import PrimaryKey as PrimaryKey
+from dbwarden.schema.tables import Table as Table
+from dbwarden.schema.tables import Unique as Unique
+from dbwarden.schema.types import COUNTING_UP as COUNTING_UP
+from dbwarden.schema.types import Attribute as Attribute
+from dbwarden.schema.types import CompositeType as CompositeType
+from dbwarden.schema.types import Domain as Domain
+from dbwarden.schema.types import DomainCheck as DomainCheck
+from dbwarden.schema.types import Enum as Enum
+from dbwarden.schema.types import Extension as Extension
+from dbwarden.schema.types import Namespace as Namespace
+from dbwarden.schema.types import Sequence as Sequence
+from dbwarden.schema.types import SequenceOptions as SequenceOptions

@@ -28,11 +28,9 @@ class View(Qualified):
     """A view; ``definition`` is its query, ``parameters`` its options (security_barrier ...)."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.VIEW
-    name: QualifiedName
     definition: str
     columns: tuple[ViewColumn, ...] = ()
     parameters: Parameters = ()
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +38,12 @@ class MaterializedView(Qualified):
     """A materialized view with its indexes."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.MATERIALIZED_VIEW
-    name: QualifiedName
     definition: str
     columns: tuple[ViewColumn, ...] = ()
     indexes: tuple[Index, ...] = ()
     parameters: Parameters = ()
     access_method: str | None = None
     populated: bool = True
-    comment: str | None = None
 
     @property
     def parts(self) -> tuple[Index, ...]:
@@ -64,13 +60,9 @@ class Routine(Overloaded):
     """
 
     kind: ClassVar[ObjectKind] = ObjectKind.ROUTINE
-    name: QualifiedName
-    identity: str
-    arguments: str
     returns: str | None
     definition: str
     procedure: bool = False
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +70,7 @@ class Aggregate(Overloaded):
     """An aggregate function; ``options`` are SFUNC, STYPE ... in the order they are printed in."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.AGGREGATE
-    name: QualifiedName
-    identity: str
-    arguments: str
     options: Parameters
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +81,8 @@ class Trigger(OnTable):
     """
 
     kind: ClassVar[ObjectKind] = ObjectKind.TRIGGER
-    name: str
-    table: QualifiedName
     definition: str
     enabled: str = "ENABLE"
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +90,10 @@ class EventTrigger(Global):
     """A trigger on DDL events; ``enabled`` as on :class:`Trigger`."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.EVENT_TRIGGER
-    name: str
     event: str
     function: str
     tags: tuple[str, ...] = ()
     enabled: str = "ENABLE"
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +101,8 @@ class Rule(OnTable):
     """A rewrite rule of a table or view; ``enabled`` as on :class:`Trigger`."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.RULE
-    name: str
-    table: QualifiedName
     definition: str
     enabled: str = "ENABLE"
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,14 +110,11 @@ class Policy(OnTable):
     """A row security policy; ``roles`` are sorted, ``("public",)`` means every role."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.POLICY
-    name: str
-    table: QualifiedName
     command: str = "ALL"
     permissive: bool = True
     roles: tuple[str, ...] = ("public",)
     using: str | None = None
     check: str | None = None
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +122,9 @@ class Statistics(Qualified):
     """Extended statistics; ``definition`` is the text after the name in ``CREATE STATISTICS``."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.STATISTICS
-    name: QualifiedName
     table: QualifiedName
     definition: str
     target: int | None = None
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,12 @@ class QualifiedName:
     def __str__(self) -> str:
         return f"{self.namespace}.{self.name}" if self.namespace is not None else self.name
 
+    def label(self, default_namespace: str | None, part: str | None = None) -> str:
+        """Return it without the default namespace, and with its *part*: ``users.email``."""
+        plain = self.namespace in (None, default_namespace)
+        whole = self.name if plain else str(self)
+        return whole if part is None else f"{whole}.{part}"
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:

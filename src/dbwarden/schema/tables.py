@@ -71,12 +71,10 @@ class Column(Part):
     default: str | None = None
     identity: Identity | None = None
     generated: Generated | None = None
-    comment: str | None = None
     statistics: int | None = None
     storage: str | None = None
     compression: str | None = None
     parameters: Parameters = ()
-    inherited: bool = False
     not_null_state: str = ""
     not_null_name: str | None = field(default=None, compare=False)
 
@@ -86,14 +84,13 @@ Deferral = Literal["immediate", "deferred"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrimaryKey(Part):
-    """A primary key; ``index_comment`` is the comment of its index.
+class Key(Part):
+    """A primary key or unique constraint; ``index_comment`` and ``valid`` describe its index.
 
     It is not ``valid`` on a partitioned table if a partition lacks its part of the key.
     """
 
     kind: ClassVar[ObjectKind] = ObjectKind.CONSTRAINT
-    name: str | None
     columns: tuple[str, ...]
     include: tuple[str, ...] = ()
     deferrable: Deferral | None = None
@@ -101,9 +98,12 @@ class PrimaryKey(Part):
     parameters: Parameters = ()
     clustered: bool = False
     valid: bool = True
-    comment: str | None = None
     index_comment: str | None = None
-    inherited: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrimaryKey(Key):
+    """A primary key."""
 
     @property
     def unnamed(self) -> str:
@@ -112,22 +112,10 @@ class PrimaryKey(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unique(Part):
-    """A unique constraint; ``index_comment`` and ``valid`` describe its index."""
+class Unique(Key):
+    """A unique constraint."""
 
-    kind: ClassVar[ObjectKind] = ObjectKind.CONSTRAINT
-    name: str | None
-    columns: tuple[str, ...]
-    include: tuple[str, ...] = ()
     nulls_not_distinct: bool = False
-    deferrable: Deferral | None = None
-    without_overlaps: bool = False
-    parameters: Parameters = ()
-    clustered: bool = False
-    valid: bool = True
-    comment: str | None = None
-    index_comment: str | None = None
-    inherited: bool = False
 
     @property
     def unnamed(self) -> str:
@@ -140,7 +128,6 @@ class ForeignKey(Part):
     """A foreign key; actions and ``match`` are SQL keywords in capitals."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.CONSTRAINT
-    name: str | None
     columns: tuple[str, ...]
     references: QualifiedName
     referred_columns: tuple[str, ...]
@@ -152,8 +139,6 @@ class ForeignKey(Part):
     period: bool = False
     enforced: bool = True
     validated: bool = True
-    comment: str | None = None
-    inherited: bool = False
 
     @property
     def unnamed(self) -> str:
@@ -166,14 +151,11 @@ class Check(Part):
     """A check constraint; ``columns`` are those it reads, as reported by the server."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.CONSTRAINT
-    name: str | None
     expression: str
     columns: tuple[str, ...] = ()
     no_inherit: bool = False
     enforced: bool = True
     validated: bool = True
-    comment: str | None = None
-    inherited: bool = False
 
     @property
     def unnamed(self) -> str:
@@ -189,9 +171,7 @@ class Exclusion(Part):
     name: str
     definition: str
     deferrable: Deferral | None = None
-    comment: str | None = None
     index_comment: str | None = None
-    inherited: bool = False
 
 
 Constraint = PrimaryKey | Unique | ForeignKey | Check | Exclusion
@@ -229,8 +209,6 @@ class Index(Part):
     parameters: Parameters = ()
     clustered: bool = False
     valid: bool = True
-    comment: str | None = None
-    inherited: bool = False
 
     def ref_in(self, table: QualifiedName) -> Ref:
         """Return its identity: it is in the namespace of *table*, whose name is no part of it."""
@@ -255,7 +233,6 @@ class Table(Qualified):
     """
 
     kind: ClassVar[ObjectKind] = ObjectKind.TABLE
-    name: QualifiedName
     columns: tuple[Column, ...] = ()
     primary_key: PrimaryKey | None = None
     uniques: tuple[Unique, ...] = ()
@@ -263,7 +240,6 @@ class Table(Qualified):
     checks: tuple[Check, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     indexes: tuple[Index, ...] = ()
-    comment: str | None = None
     parameters: Parameters = ()
     unlogged: bool = False
     access_method: str | None = None
@@ -279,10 +255,25 @@ class Table(Qualified):
     virtual: str | None = None
 
     @property
+    def keys(self) -> tuple[PrimaryKey | Unique, ...]:
+        """The primary key and the unique constraints."""
+        key = (self.primary_key,) if self.primary_key is not None else ()
+        return (*key, *self.uniques)
+
+    @property
     def constraints(self) -> tuple[Constraint, ...]:
         """All constraints, the primary key first."""
-        key = (self.primary_key,) if self.primary_key is not None else ()
-        return (*key, *self.uniques, *self.checks, *self.exclusions, *self.foreign_keys)
+        return (*self.keys, *self.checks, *self.exclusions, *self.foreign_keys)
+
+    @property
+    def parents(self) -> tuple[QualifiedName, ...]:
+        """The tables that it inherits from or is a partition of."""
+        return self.inherits if self.partition_of is None else (self.partition_of.parent,)
+
+    @property
+    def replica_index(self) -> str | None:
+        """The name of the index that is the replica identity, if one is."""
+        return self.replica_identity.partition("USING INDEX ")[2] or None
 
     @property
     def parts(self) -> tuple[Column | Constraint | Index, ...]:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from dbwarden.schema.base import Global, Qualified
 from dbwarden.schema.kinds import ObjectKind
-from dbwarden.schema.names import QualifiedName, Ref
+from dbwarden.schema.names import Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +13,6 @@ class Namespace(Global):
     """A namespace (a PostgreSQL schema)."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.NAMESPACE
-    name: str
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +23,8 @@ class Extension(Global):
     """
 
     kind: ClassVar[ObjectKind] = ObjectKind.EXTENSION
-    name: str
     namespace: str
     version: str | None = None
-    comment: str | None = None
     own_comment: str | None = field(default=None, compare=False)
 
 
@@ -37,9 +33,7 @@ class Enum(Qualified):
     """An enumerated type; ``values`` in their sort order."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.ENUM
-    name: QualifiedName
     values: tuple[str, ...]
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +51,11 @@ class Domain(Qualified):
     """A domain: a base type with constraints."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.DOMAIN
-    name: QualifiedName
     type: str
     collation: str | None = None
     not_null: bool = False
     default: str | None = None
     checks: tuple[DomainCheck, ...] = ()
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +73,7 @@ class CompositeType(Qualified):
     """A stand-alone composite type."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.COMPOSITE
-    name: QualifiedName
     attributes: tuple[Attribute, ...]
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +97,7 @@ class Sequence(Qualified):
     """A sequence; ``owned_by`` is the column it is dropped with."""
 
     kind: ClassVar[ObjectKind] = ObjectKind.SEQUENCE
-    name: QualifiedName
     type: str = "bigint"
     options: SequenceOptions = COUNTING_UP
     owned_by: Ref | None = None
     unlogged: bool = False
-    comment: str | None = None

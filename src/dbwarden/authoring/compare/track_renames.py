@@ -10,8 +10,7 @@ from dbwarden.authoring.labels import label
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import Rename, Renaming
-from dbwarden.diff.moved_objects import renamed_ref
-from dbwarden.diff.renames import apply_renames
+from dbwarden.diff.renames import apply_renames, renamed_ref
 from dbwarden.diff.temporary_names import add_temporary_renames
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import ON_TABLES, MaterializedView, Ref, Schema, Trigger, View

@@ -18,7 +18,7 @@ from dbwarden.authoring.labels import label
 from dbwarden.dialects.authoring import AuthoringDialect
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Alter, Change, Create, Rename, Renaming, invert
-from dbwarden.diff.moved_objects import renamed_ref
+from dbwarden.diff.renames import renamed_ref
 from dbwarden.diff.statements import (
     PlannedStatement,
     RenderOptions,

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from dbwarden.authoring.labels import label
 from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase, ScratchServer
 from dbwarden.diff.changes import Alter
-from dbwarden.diff.inheritance import parents
 from dbwarden.errors import ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.schema import (
@@ -198,7 +197,7 @@ def _with_parents(schema: Schema, names: set[QualifiedName]) -> tuple[Table, ...
     referenced: dict[QualifiedName, set[QualifiedName]] = {}
     for table in schema.tables:
         referenced[table.name] = {key.references for key in table.foreign_keys}
-        for parent in parents(table):
+        for parent in table.parents:
             children[parent].add(table.name)
     heirs = reachable(names, lambda name: children.get(name, ()))
     needed = reachable(heirs, lambda name: referenced.get(name, ()))

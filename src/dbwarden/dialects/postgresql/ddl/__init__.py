@@ -10,6 +10,7 @@ from dbwarden.dialects.postgresql.ddl.bodies import (
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements, context
 from dbwarden.dialects.postgresql.ddl.enums import commit_new_values
 from dbwarden.dialects.postgresql.ddl.filling import filling
+from dbwarden.dialects.postgresql.ddl.moves import find_moves
 from dbwarden.dialects.postgresql.ddl.objects import (
     alter_object,
     create_object,
@@ -17,18 +18,14 @@ from dbwarden.dialects.postgresql.ddl.objects import (
     rename,
     rename_value,
 )
-from dbwarden.dialects.postgresql.ddl.old_names import (
-    keep_old_name,
-    refuse_tables,
-    refuse_with_backfills,
-)
-from dbwarden.dialects.postgresql.ddl.online import online
+from dbwarden.dialects.postgresql.ddl.old_names import old_names, refuse_with_backfills
+from dbwarden.dialects.postgresql.ddl.online import online, serving
 from dbwarden.dialects.postgresql.ddl.renaming import renaming
-from dbwarden.dialects.postgresql.ddl.retyping import NO_MOVES, moving
+from dbwarden.dialects.postgresql.ddl.retyping import retyping
 from dbwarden.dialects.postgresql.ddl.stages import with_stages
 from dbwarden.dialects.postgresql.ddl.types import rebuild_type
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
-from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions, planned
+from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.schema import Schema
 
 
@@ -41,29 +38,21 @@ def render(
 ) -> tuple[PlannedStatement, ...]:
     """Return the SQL for *changes*, in their order.
 
-    Args:
-        changes: The result of :func:`dbwarden.diff.diff` for the two schemas.
-        current: The schema before.
-        desired: The schema afterwards.
-        options: Conversions, fills, and whether to use online forms.
+    They are the result of :func:`dbwarden.diff.diff` for the two schemas.
 
     Raises:
         UnsupportedChange: A change has no SQL; names the object and the next step.
     """
     ctx = context(changes, current, desired, options)
-    moved = moving(ctx, changes) if options.online else NO_MOVES
-    renamed = renaming(ctx, changes, moved)
-    refuse_tables(ctx, changes)
+    moves = find_moves(ctx, changes) if options.online else ()
+    renamed = renaming(ctx, changes, moves)
+    replaced = retyping(ctx, changes, moves) | old_names(ctx, changes) | renamed
     found: list[PlannedStatement] = []
     for change in changes:
-        replaced = renamed.statements(ctx, change)
-        if replaced is None:
-            replaced = keep_old_name(ctx, change)
-        if replaced is None:
-            replaced = moved.statements(ctx, change)
-        if replaced is None:
-            replaced = [planned(change, sql) for sql in _statements(ctx, change)]
-        found += replaced
+        if replaced and change in replaced:
+            found += replaced[change]
+        else:
+            found += serving(change, _statements(ctx, change))
     refuse_with_backfills(ctx, found)
     loose = routines_to_leave_unchecked(changes)
     if loose:
@@ -73,13 +62,8 @@ def render(
 
 
 def _statements(ctx: Context, change: Change) -> Statements:
-    replaced = None
-    if ctx.options.online:
-        replaced = filling(ctx, change) or online(ctx, change)
-    return replaced if replaced is not None else _plain(ctx, change)
-
-
-def _plain(ctx: Context, change: Change) -> Statements:
+    if ctx.options.online and (special := filling(ctx, change) or online(ctx, change)):
+        return special
     match change:
         case Create():
             return create_object(ctx, change)

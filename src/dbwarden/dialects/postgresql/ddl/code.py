@@ -136,7 +136,9 @@ def _columns(
 
 
 def _storage(name: str, before: MaterializedView, after: MaterializedView) -> Statements:
-    yield from set_parameters("MATERIALIZED VIEW", name, before.parameters, after.parameters)
+    yield from set_parameters(
+        f"ALTER MATERIALIZED VIEW {name}", before.parameters, after.parameters
+    )
     if before.access_method != after.access_method:
         method = after.access_method or "DEFAULT"
         yield f"ALTER MATERIALIZED VIEW {name} SET ACCESS METHOD {method}"

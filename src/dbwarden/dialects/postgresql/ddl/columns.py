@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.capacity import Effect, conversion_effect
 from dbwarden.dialects.postgresql.ddl.casts import cast, without_modifier
-from dbwarden.dialects.postgresql.ddl.constraints import parameters
+from dbwarden.dialects.postgresql.ddl.constraints import set_parameters
 from dbwarden.dialects.postgresql.ddl.context import (
     LARGEST,
     Context,
@@ -122,11 +122,10 @@ def after_column(ctx: Context, table: QualifiedName, column: Column) -> Statemen
 def add_column(ctx: Context, table: QualifiedName, column: Column) -> Statements:
     """Add a column; the value for existing rows comes only from ``--fill``."""
     own, label = ctx.name(table), ctx.label(table, column.name)
-    fill = ctx.options.fills.get(label)
-    if fill is not None and column.not_null:
+    if column.not_null and ctx.fill(table, column) is not None:
         nullable = column_clause(ctx, table, replace(column, not_null=False))
         yield f"ALTER TABLE {own} ADD COLUMN {nullable}"
-        yield from fill_rows(ctx, table, column, fill)
+        yield from fill_rows(ctx, table, column)
         alter = Sql(f"ALTER TABLE {own} ALTER COLUMN {quote(column.name)}")
         yield from set_not_null(ctx, table, column, alter)
     else:
@@ -342,12 +341,7 @@ def _settings(ctx: Context, table: QualifiedName, before: Column, after: Column)
         yield f"{alter} SET STORAGE {after.storage or _default_storage(ctx, after)}"
     if before.compression != after.compression:
         yield f"{alter} SET COMPRESSION {after.compression or 'default'}"
-    new = tuple(item for item in after.parameters if item not in before.parameters)
-    gone = [key for key, _ in before.parameters if key not in dict(after.parameters)]
-    if new:
-        yield f"{alter} SET {parameters(new)}"
-    if gone:
-        yield f"{alter} RESET ({', '.join(gone)})"
+    yield from set_parameters(alter, before.parameters, after.parameters)
     yield from part_comment(ctx, table, after, before=before.comment)
 
 

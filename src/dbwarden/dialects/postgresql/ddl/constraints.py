@@ -1,7 +1,6 @@
 """Render constraints and indexes. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.context import (
     Context,
@@ -22,14 +21,16 @@ from dbwarden.schema import (
     ForeignKey,
     Index,
     IndexColumn,
+    Key,
     Parameters,
     PrimaryKey,
     QualifiedName,
     Unique,
 )
 
-KEYS = (PrimaryKey, Unique, Exclusion)
+KEYS = (Key, Exclusion)
 """The constraints that have an index."""
+IndexLike = PrimaryKey | Unique | Exclusion | Index
 KEPT = "The partition keeps its own key, which is part of the index."
 
 
@@ -86,7 +87,7 @@ def _enclosed(text: str) -> bool:
     return True
 
 
-def _key(key: PrimaryKey | Unique) -> str:
+def _key(key: Key) -> str:
     names = columns(key.columns)
     text = f"({names} WITHOUT OVERLAPS)" if key.without_overlaps else f"({names})"
     if key.include:
@@ -114,33 +115,36 @@ def _foreign_key(ctx: Context, key: ForeignKey) -> str:
 
 
 def _suffix(constraint: Constraint) -> str:
-    text = ""
-    if not isinstance(constraint, Check) and constraint.deferrable is not None:
-        text += " DEFERRABLE"
-        text += " INITIALLY DEFERRED" if constraint.deferrable == "deferred" else ""
+    text = deferral(constraint) if not isinstance(constraint, Check) else ""
     if isinstance(constraint, Check | ForeignKey):
         text += "" if constraint.enforced else " NOT ENFORCED"
         text += "" if constraint.validated else " NOT VALID"
     return text
 
 
+def deferral(constraint: Key | ForeignKey | Exclusion) -> str:
+    """Return `` DEFERRABLE INITIALLY DEFERRED`` or the like."""
+    text = " DEFERRABLE" if constraint.deferrable is not None else ""
+    return text + (" INITIALLY DEFERRED" if constraint.deferrable == "deferred" else "")
+
+
 def after_constraint(ctx: Context, table: QualifiedName, constraint: Constraint) -> Statements:
     """Set the properties of a new constraint that its clause cannot express."""
     own = ctx.name(table)
-    if isinstance(constraint, PrimaryKey | Unique) and constraint.clustered:
+    if isinstance(constraint, Key) and constraint.clustered:
         yield f"ALTER TABLE {own} CLUSTER ON {quote(constraint.name or '')}"
     yield from part_comment(ctx, table, constraint)
     if isinstance(constraint, KEYS) and constraint.index_comment is not None:
         yield _index_comment(ctx, table, constraint)
 
 
-def _index_comment(ctx: Context, table: QualifiedName, key: PrimaryKey | Unique | Exclusion) -> str:
+def _index_comment(ctx: Context, table: QualifiedName, key: Key | Exclusion) -> str:
     return comment(f"INDEX {ctx.index(table, key.name or '')}", key.index_comment)
 
 
 def add_constraint(ctx: Context, table: QualifiedName, constraint: Constraint) -> Statements:
     """Add a constraint to an existing table."""
-    alone = isinstance(constraint, PrimaryKey | Unique) and not constraint.valid
+    alone = isinstance(constraint, Key) and not constraint.valid
     own = f"{'ONLY ' * alone}{ctx.name(table)}"
     yield f"ALTER TABLE {own}\n    ADD {constraint_clause(ctx, constraint)}"
     yield from after_constraint(ctx, table, constraint)
@@ -150,32 +154,24 @@ def alter_constraint(
     ctx: Context, table: QualifiedName, before: Constraint, after: Constraint
 ) -> Statements:
     """Alter a constraint in place."""
-    own, name = ctx.name(table), quote(after.name or "")
+    own, name = ctx.name(table), quote(after.key)
     changed = differing(before, after)
-    if not isinstance(after, Check | ForeignKey) and not before.inherited:
-        yield from _attach(ctx, table, after)
     if "deferrable" in changed and isinstance(after, ForeignKey):
-        deferral = _suffix(replace(after, enforced=True, validated=True)) or " NOT DEFERRABLE"
+        timing = deferral(after) or " NOT DEFERRABLE"
         if after.deferrable == "immediate":
-            deferral = " DEFERRABLE INITIALLY IMMEDIATE"
-        yield f"ALTER TABLE {own}\n    ALTER CONSTRAINT {name}{deferral}"
+            timing = " DEFERRABLE INITIALLY IMMEDIATE"
+        yield f"ALTER TABLE {own}\n    ALTER CONSTRAINT {name}{timing}"
     if "validated" in changed:
         yield f"ALTER TABLE {own} VALIDATE CONSTRAINT {name}"
-    if isinstance(before, PrimaryKey | Unique) and isinstance(after, PrimaryKey | Unique):
-        index = ctx.index(table, after.name or "")
-        yield from set_parameters("INDEX", index, before.parameters, after.parameters)
-        if before.clustered != after.clustered:
-            yield _cluster(own, after.name or "", after.clustered)
-    yield from part_comment(ctx, table, after, before=before.comment)
-    if "index_comment" in changed and isinstance(after, KEYS):
-        yield _index_comment(ctx, table, after)
+    if isinstance(before, KEYS) and isinstance(after, KEYS):
+        yield from alter_index(ctx, table, before, after)
+        if "index_comment" in changed:
+            yield _index_comment(ctx, table, after)
+    else:
+        yield from part_comment(ctx, table, after, before=before.comment)
 
 
-def _attach(
-    ctx: Context,
-    name: QualifiedName,
-    item: PrimaryKey | Unique | Exclusion | Index,
-) -> Statements:
+def _attach(ctx: Context, name: QualifiedName, item: IndexLike) -> Statements:
     """Attach a partition's index to that of its table if it becomes a part of it."""
     table = ctx.tables.get(name)
     if not item.inherited or table is None:
@@ -187,14 +183,14 @@ def _attach(
         yield f"ALTER INDEX {above} ATTACH PARTITION {part}"
 
 
-def set_parameters(kind: str, name: str, before: Parameters, after: Parameters) -> Iterator[str]:
-    """Yield ``ALTER kind name SET (...)`` and ``RESET (...)``."""
+def set_parameters(alter: str, before: Parameters, after: Parameters) -> Iterator[str]:
+    """Yield *alter* with ``SET (...)``, and with ``RESET (...)``."""
     new = tuple(item for item in after if item not in before)
     gone = [key for key, _ in before if key not in dict(after)]
     if new:
-        yield f"ALTER {kind} {name} SET {parameters(new)}"
+        yield f"{alter} SET {parameters(new)}"
     if gone:
-        yield f"ALTER {kind} {name} RESET ({', '.join(gone)})"
+        yield f"{alter} RESET ({', '.join(gone)})"
 
 
 def _cluster(table: str, index: str, clustered: bool) -> str:
@@ -275,13 +271,17 @@ def drop_index(ctx: Context, change: Drop, index: Index) -> Statements:
         yield f"ALTER TABLE {ctx.name(of.parent)}\n    {text}"
 
 
-def alter_index(ctx: Context, table: QualifiedName, before: Index, after: Index) -> Statements:
-    """Alter an index in place."""
-    name = ctx.index(table, after.name)
+def alter_index(
+    ctx: Context, table: QualifiedName, before: IndexLike, after: IndexLike
+) -> Statements:
+    """Alter an index, or a constraint that has one, in place."""
     if not before.inherited:
         yield from _attach(ctx, table, after)
-    yield from set_parameters("INDEX", name, before.parameters, after.parameters)
-    yield from _statistics_targets(name, after.columns, before.columns)
-    if before.clustered != after.clustered:
-        yield _cluster(ctx.name(table), after.name, after.clustered)
+    if not isinstance(before, Exclusion) and not isinstance(after, Exclusion):
+        name = ctx.index(table, after.key)
+        yield from set_parameters(f"ALTER INDEX {name}", before.parameters, after.parameters)
+        if isinstance(before, Index) and isinstance(after, Index):
+            yield from _statistics_targets(name, after.columns, before.columns)
+        if before.clustered != after.clustered:
+            yield _cluster(ctx.name(table), after.key, after.clustered)
     yield from part_comment(ctx, table, after, before=before.comment)

@@ -69,9 +69,7 @@ class Context:
 
     def label(self, name: QualifiedName, part: str | None = None) -> str:
         """Return *name* in the form of command line options: ``users.email``."""
-        plain = name.namespace in (None, self.desired.default_namespace)
-        whole = name.name if plain else str(name)
-        return whole if part is None else f"{whole}.{part}"
+        return name.label(self.desired.default_namespace, part)
 
     def original_label(self, ref: Ref) -> str:
         """Return the label of a dropped table or column by its original name."""
@@ -79,6 +77,10 @@ class Context:
         if ref.part is not None:
             return self.label(ref.table, own)
         return self.label(QualifiedName(ref.namespace, own))
+
+    def fill(self, table: QualifiedName, column: Column) -> str | None:
+        """Return the user's expression for rows without a value in *column*, if there is one."""
+        return self.options.fills.get(self.label(table, column.name))
 
     def base_type(self, type_: str) -> str:
         """Return *type_*, or the base type of a domain; the values are the same."""
@@ -149,14 +151,16 @@ def context(
     changes: Sequence[Change], current: Schema, desired: Schema, options: RenderOptions
 ) -> Context:
     """Collect the facts about the whole plan."""
+    created = frozenset(change.ref for change in changes if isinstance(change, Create))
+    sequences = (item for item in desired.of(SchemaSequence) if item.ref in created)
     return Context(
         current=current,
         desired=desired,
         options=options,
-        created=frozenset(change.ref for change in changes if isinstance(change, Create)),
+        created=created,
         dropped=frozenset(change.ref for change in changes if isinstance(change, Drop)),
         serials=dict(_serials(changes)),
-        counters=dict(_counters(changes, desired)),
+        counters={item.owned_by: item for item in sequences if item.owned_by is not None},
         original_names=original_names(changes),
         dropped_before_table=dropped_before_table(current),
         tables={table.name: table for table in desired.tables},
@@ -240,14 +244,6 @@ def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
             owned = owners.get(own) == ref
             if sequence is not None and owned and _is_serial(column, sequence):
                 yield ref, own
-
-
-def _counters(changes: Iterable[Change], desired: Schema) -> Iterable[tuple[Ref, SchemaSequence]]:
-    """Yield the new sequences by the column that owns them."""
-    made = {change.ref for change in changes if isinstance(change, Create)}
-    for sequence in desired.of(SchemaSequence):
-        if sequence.owned_by is not None and sequence.ref in made:
-            yield sequence.owned_by, sequence
 
 
 def _is_serial(column: Column, sequence: SchemaSequence) -> bool:

@@ -1,26 +1,22 @@
 """Fill columns of tables in use: a trigger for new rows, a backfill for existing ones. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.columns import after_column, alter_column, column_clause
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
-from dbwarden.dialects.postgresql.ddl.not_null import is_not_valid
+from dbwarden.dialects.postgresql.ddl.not_null import (
+    SPARES_A_SCAN,
+    check_filled,
+    drop_check_filled,
+    is_not_valid,
+)
+from dbwarden.dialects.postgresql.ddl.online import at
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import Alter, Change, Create, Drop
 from dbwarden.diff.statements import Sql, Stage
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Column, ObjectKind, QualifiedName, Table, Trigger, object_name, ref_of
-
-VALIDATED_SEPARATELY = "Existing rows are checked without blocking writes; committed separately."
-
-
-def at(stage: Stage, statements: Iterable[str | Sql]) -> Statements:
-    """Yield *statements* in a stage of a set of files."""
-    for item in statements:
-        sql = Sql(item) if isinstance(item, str) else item
-        yield replace(sql, stage=stage, joins=None)
 
 
 def filling(ctx: Context, change: Change) -> Statements | None:
@@ -34,8 +30,8 @@ def filling(ctx: Context, change: Change) -> Statements | None:
         case Alter(before=Column() as before, after=Column() as after):
             was, now = (after, before) if back else (before, after)
             required = now.not_null and not was.not_null and not now.not_null_state
-            if required and _fill(ctx, table, now) is not None and in_use(ctx, table, now):
-                step = _require_back if back else _require
+            if required and ctx.fill(table, now) is not None and in_use(ctx, table, now):
+                step = _allow_empty if back else _fill_and_require
                 return step(ctx, table, before, after)
         case _:
             pass
@@ -56,12 +52,8 @@ def _is_filled(ctx: Context, table: QualifiedName, column: Column) -> bool:
     if column.identity is not None or column.generated is not None:
         return False
     rewritten = ctx.label(table, column.name) in ctx.options.rewritten
-    filled = column.not_null and column.default is None and _fill(ctx, table, column) is not None
+    filled = column.not_null and column.default is None and ctx.fill(table, column) is not None
     return filled or (rewritten and column.default is not None)
-
-
-def _fill(ctx: Context, table: QualifiedName, column: Column) -> str | None:
-    return ctx.options.fills.get(ctx.label(table, column.name))
 
 
 def _add(ctx: Context, table: QualifiedName, column: Column) -> Statements:
@@ -72,21 +64,14 @@ def _add(ctx: Context, table: QualifiedName, column: Column) -> Statements:
     clause = (
         f"{name} {column.type}" if ctx.serial(table, column) else column_clause(ctx, table, bare)
     )
-    added: list[str | Sql] = [f"ALTER TABLE {own} ADD COLUMN {clause}"]
-    if default is None:
-        fill = _fill(ctx, table, column) or "NULL"
-        added += fill_trigger(ctx, table, column.name, fill)
-    else:
-        fill = "DEFAULT"
-        added += _default(ctx, table, column)
-    added += after_column(ctx, table, bare)
+    made = _trigger(ctx, table, column) if default is None else _default(ctx, table, column)
+    added = (f"ALTER TABLE {own} ADD COLUMN {clause}", *made, *after_column(ctx, table, bare))
     yield from at(Stage.EXPAND, added)
-    yield backfill(ctx, table, f"{name} = {fill}", f"{name} IS NULL")
+    yield _backfill(ctx, table, column, "DEFAULT" if default is not None else None)
     if column.not_null:
-        yield from require(ctx, table, column.name)
+        yield from _require(ctx, table, column.name)
     if default is None:
-        dropped = drop_trigger(ctx, table, _name_of(table, column.name))
-        yield from at(Stage.CONTRACT, dropped)
+        yield from at(Stage.CONTRACT, drop_trigger(ctx, table, _name_of(table, column)))
 
 
 def _default(ctx: Context, table: QualifiedName, column: Column) -> Statements:
@@ -105,48 +90,50 @@ def _default(ctx: Context, table: QualifiedName, column: Column) -> Statements:
 
 def _drop(ctx: Context, table: QualifiedName, column: Column) -> Statements:
     """Undo the stages of :func:`_add`."""
-    own, name = ctx.name(table), quote(column.name)
-    trigger = column.default is None
-    if trigger:
-        fill = _fill(ctx, table, column) or "NULL"
-        yield from at(Stage.CONTRACT, fill_trigger(ctx, table, column.name, fill))
-    if column.not_null:
-        text = f"ALTER TABLE {own} ALTER COLUMN {name} DROP NOT NULL"
-        yield from at(Stage.SWITCH, [Sql(text)])
-    if trigger:
-        dropped = drop_trigger(ctx, table, _name_of(table, column.name))
-        yield from at(Stage.EXPAND, dropped)
-    destroys = (ctx.label(table, column.name),)
-    text = f"ALTER TABLE {own} DROP COLUMN {name}"
-    yield from at(Stage.EXPAND, [Sql(text, destroys=destroys)])
+    yield from _undo(ctx, table, column, trigger=column.default is None)
+    text = f"ALTER TABLE {ctx.name(table)} DROP COLUMN {quote(column.name)}"
+    yield from at(Stage.EXPAND, [Sql(text, destroys=(ctx.label(table, column.name),))])
 
 
-def _require(ctx: Context, table: QualifiedName, before: Column, column: Column) -> Statements:
+def _fill_and_require(
+    ctx: Context, table: QualifiedName, before: Column, column: Column
+) -> Statements:
     """Fill an existing column, then require its values."""
-    fill = _fill(ctx, table, column) or "NULL"
     require_key(ctx, table, column.name)
     # What else changes in the column; its values are filled below.
     other = replace(column, not_null=False)
     yield from at(Stage.SWITCH, alter_column(ctx, table, before, other))
-    yield from at(Stage.EXPAND, fill_trigger(ctx, table, column.name, fill))
-    name = quote(column.name)
-    yield backfill(ctx, table, f"{name} = {fill}", f"{name} IS NULL")
-    yield from require(ctx, table, column.name)
-    yield from at(Stage.CONTRACT, drop_trigger(ctx, table, _name_of(table, column.name)))
+    yield from at(Stage.EXPAND, _trigger(ctx, table, column))
+    yield _backfill(ctx, table, column)
+    yield from _require(ctx, table, column.name)
+    yield from at(Stage.CONTRACT, drop_trigger(ctx, table, _name_of(table, column)))
 
 
-def _require_back(ctx: Context, table: QualifiedName, column: Column, after: Column) -> Statements:
-    """Undo the stages of :func:`_require`."""
-    fill = _fill(ctx, table, column) or "NULL"
-    yield from at(Stage.CONTRACT, fill_trigger(ctx, table, column.name, fill))
-    text = f"ALTER TABLE {ctx.name(table)} ALTER COLUMN {quote(column.name)} DROP NOT NULL"
-    yield from at(Stage.SWITCH, [Sql(text)])
-    yield from at(Stage.EXPAND, drop_trigger(ctx, table, _name_of(table, column.name)))
+def _allow_empty(ctx: Context, table: QualifiedName, column: Column, after: Column) -> Statements:
+    """Undo the stages of :func:`_fill_and_require`."""
+    yield from _undo(ctx, table, column, trigger=True)
     other = replace(column, not_null=False)
     yield from at(Stage.SWITCH, alter_column(ctx, table, other, after))
 
 
+def _undo(ctx: Context, table: QualifiedName, column: Column, *, trigger: bool) -> Statements:
+    """Undo what the stages of a filled column have in common."""
+    if trigger:
+        yield from at(Stage.CONTRACT, _trigger(ctx, table, column))
+    if column.not_null:
+        text = f"ALTER TABLE {ctx.name(table)} ALTER COLUMN {quote(column.name)} DROP NOT NULL"
+        yield from at(Stage.SWITCH, [text])
+    if trigger:
+        yield from at(Stage.EXPAND, drop_trigger(ctx, table, _name_of(table, column)))
+
+
 # -- building blocks -------------------------------------------------------------------------------
+
+
+NO_KEY = (
+    "has no primary key and no unique key of columns that are NOT NULL (DEFERRABLE ones do not "
+    "serve)"
+)
 
 
 def require_key(ctx: Context, table: QualifiedName, column: str) -> None:
@@ -160,19 +147,17 @@ def require_key(ctx: Context, table: QualifiedName, column: str) -> None:
         return
     label, own = ctx.label(table, column), ctx.label(table)
     raise UnsupportedChange(
-        f"{label} cannot be filled without blocking writes: {own} has no primary key and no unique "
-        "key of columns that are NOT NULL, so its rows cannot be walked in batches.",
+        f"{label} cannot be filled without blocking writes: {own} {NO_KEY}, so its rows cannot be "
+        "walked in batches.",
         next_step=f"Add a key to {own} in a migration before this one, or pass --allow-rewrite "
         f"{label} to fill the column in one transaction.",
     )
 
 
 def has_key(table: Table) -> bool:
-    """Return whether a table has a key that no row lacks."""
-    if table.primary_key is not None:
-        return True
+    """Return whether a table has a key that no row lacks, and that is checked at once."""
     required = {column.name for column in table.columns if column.not_null}
-    keys = [set(key.columns) for key in table.uniques]
+    keys = [set(key.columns) for key in table.keys if key.deferrable is None]
     keys += [
         {item.column or "" for item in index.columns}
         for index in table.indexes
@@ -190,40 +175,35 @@ def backfill(ctx: Context, table: QualifiedName, assignment: str, where: str) ->
     return replace(Sql(text, why=why), stage=Stage.BACKFILL, batched=own)
 
 
-def require(ctx: Context, table: QualifiedName, column: str) -> Statements:
+def _backfill(ctx: Context, table: QualifiedName, column: Column, value: str | None = None) -> Sql:
+    """Return the backfill of a column with *value*, or with that of ``--fill``."""
+    name = quote(column.name)
+    fill = value or ctx.fill(table, column) or "NULL"
+    return backfill(ctx, table, f"{name} = {fill}", f"{name} IS NULL")
+
+
+def _require(ctx: Context, table: QualifiedName, column: str) -> Statements:
     """Require a value without a scan under a strong lock: by a check that is validated before."""
-    own, name = ctx.name(table), quote(column)
-    check = quote(object_name(table.name, column, "filled"))
     yield from at(Stage.PREPARE, check_filled(ctx, table, column))
-    text = f"ALTER TABLE {own} ALTER COLUMN {name} SET NOT NULL"
-    why = "The validated check makes a scan unnecessary."
-    yield from at(Stage.SWITCH, [Sql(text, why=why)])
-    yield from at(Stage.SWITCH, [Sql(f"ALTER TABLE {own} DROP CONSTRAINT {check}")])
+    text = f"ALTER TABLE {ctx.name(table)} ALTER COLUMN {quote(column)} SET NOT NULL"
+    required = Sql(text, why=SPARES_A_SCAN)
+    yield from at(Stage.SWITCH, [required, drop_check_filled(ctx, table, column)])
 
 
-def check_filled(ctx: Context, table: QualifiedName, column: str) -> Statements:
-    """Add a check that a column has values, and validate it without blocking writes."""
-    own, check = ctx.name(table), quote(object_name(table.name, column, "filled"))
-    add = f"ADD CONSTRAINT {check} CHECK ({quote(column)} IS NOT NULL) NOT VALID"
-    yield Sql(f"ALTER TABLE {own}\n    {add}")
-    text = f"ALTER TABLE {own} VALIDATE CONSTRAINT {check}"
-    yield Sql(text, why=VALIDATED_SEPARATELY, transactional=False)
-
-
-def fill_trigger(ctx: Context, table: QualifiedName, column: str, fill: str) -> Statements:
+def _trigger(ctx: Context, table: QualifiedName, column: Column) -> Statements:
     """Create the trigger that fills new rows of applications that do not know the column."""
-    name = quote(column)
+    name, fill = quote(column.name), ctx.fill(table, column) or "NULL"
     body = (
         f"    IF NEW.{name} IS NULL THEN\n"
         f"        SELECT {fill} INTO NEW.{name} FROM (SELECT NEW.*) AS {quote(table.name)};\n"
         "    END IF;"
     )
-    why = f"Fills {ctx.label(table, column)} in rows of applications that do not write it."
+    why = f"Fills {ctx.label(table, column.name)} in rows of applications that do not write it."
     yield from create_trigger(ctx, table, _name_of(table, column), body, why)
 
 
-def _name_of(table: QualifiedName, column: str) -> str:
-    return object_name(table.name, column, "fill")
+def _name_of(table: QualifiedName, column: Column) -> str:
+    return object_name(table.name, column.name, "fill")
 
 
 def create_trigger(

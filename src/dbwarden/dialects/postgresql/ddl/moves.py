@@ -4,13 +4,14 @@ PostgreSQL rewrites a table under its strongest lock for most changes of a type.
 the new type, filled by a trigger and a backfill, takes over the name of the first one instead.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dbwarden.dialects.postgresql.ddl.capacity import KEEPS, Effect, conversion_effect
 from dbwarden.dialects.postgresql.ddl.columns import conversion
 from dbwarden.dialects.postgresql.ddl.context import Context
-from dbwarden.dialects.postgresql.ddl.filling import has_key, in_use
+from dbwarden.dialects.postgresql.ddl.filling import NO_KEY, has_key, in_use
 from dbwarden.dialects.postgresql.ddl.zones import zone_conversion
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import Alter, Change, Drop, Rename
@@ -21,6 +22,7 @@ from dbwarden.schema import (
     Constraint,
     Exclusion,
     Index,
+    Key,
     MaterializedView,
     ObjectKind,
     QualifiedName,
@@ -51,7 +53,7 @@ class Move:
     ``forward`` and ``backward`` convert values; the latter is ``None`` if there is no way back.
     ``plain`` is true if a NULL stays a NULL and nothing else becomes one, ``fits`` if every value
     fits the new type, and ``fits_back`` if it fits the old one. ``effect`` and ``effect_back`` are
-    the effects on values that do not fit.
+    the effects on values that do not fit. ``back`` is true in the rollback.
     """
 
     change: Change
@@ -62,16 +64,37 @@ class Move:
     old: str
     forward: str
     backward: str | None
-    plain: bool
-    fits: bool
-    fits_back: bool
-    effect: Effect
-    effect_back: Effect
+    back: bool
+    plain: bool = True
+    fits: bool = True
+    fits_back: bool = True
+    effect: Effect = KEEPS
+    effect_back: Effect = KEEPS
 
     @property
     def name(self) -> str:
         """The name of the column for the running application."""
         return self.before.name
+
+    @property
+    def live(self) -> Column:
+        """The column that leads before the switch of this direction."""
+        return self.after if self.back else self.before
+
+    @property
+    def wanted(self) -> Column:
+        """The column that leads after the switch of this direction."""
+        return self.before if self.back else self.after
+
+    @property
+    def second(self) -> str:
+        """The name of the second column before the switch of this direction."""
+        return self.old if self.back else self.new
+
+    @property
+    def retired(self) -> str:
+        """The name of the second column after the switch of this direction."""
+        return self.new if self.back else self.old
 
     @property
     def renamed(self) -> bool:
@@ -86,10 +109,6 @@ class Move:
         which a column without NOT NULL cannot tell from a NULL that was given.
         """
         return self.renamed and self.before.default is not None and not self.before.not_null
-
-    def includes(self, change: Change) -> bool:
-        """Return whether *change* is of this column."""
-        return change.ref == self.change.ref
 
     @property
     def trigger(self) -> str:
@@ -111,37 +130,25 @@ class Copy:
     move: Move
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnChange:
-    """A change of a column in place."""
-
-    change: Change
-    table: QualifiedName
-    before: Column
-    after: Column
-
-
-def altered_columns(changes: Sequence[Change]) -> Iterator[ColumnChange]:
-    """Yield the changes of columns in place."""
-    for change in changes:
-        match change:
-            case Alter(before=Column() as before, after=Column() as after):
-                yield ColumnChange(change=change, table=change.table, before=before, after=after)
-            case _:
-                pass
-
-
 def find_moves(ctx: Context, changes: Sequence[Change]) -> tuple[Move, ...]:
     """Return the columns that change their type through a second column.
 
     Raises:
         UnsupportedChange: One cannot; names the column and the object that prevents it.
     """
-    altered = tuple(altered_columns(changes))
+    states: defaultdict[Ref, list[tuple[Column, Column]]] = defaultdict(list)
+    moved: dict[Ref, Change] = {}
+    for change in changes:
+        match change:
+            case Alter(before=Column() as before, after=Column() as after):
+                states[change.ref].append((before, after))
+                if _is_move(ctx, change.table, before, after):
+                    moved.setdefault(change.ref, change)
+            case _:
+                pass
     found = [
-        _move(ctx, change, [item for item in altered if _same_column(item, change)])
-        for change in altered
-        if _is_move(ctx, change)
+        _move(ctx, change, before=states[ref][0][0], after=states[ref][-1][1])
+        for ref, change in moved.items()
     ]
     if not ctx.options.back:
         for move in found:
@@ -149,22 +156,16 @@ def find_moves(ctx: Context, changes: Sequence[Change]) -> tuple[Move, ...]:
     return tuple(found)
 
 
-def _is_move(ctx: Context, change: ColumnChange) -> bool:
-    before, after = change.before, change.after
+def _is_move(ctx: Context, table: QualifiedName, before: Column, after: Column) -> bool:
     if (before.type, before.collation) == (after.type, after.collation):
         return False
-    rewritten = ctx.label(change.table, after.name) in ctx.options.rewritten
-    return rewritten and in_use(ctx, change.table, after)
+    rewritten = ctx.label(table, after.name) in ctx.options.rewritten
+    return rewritten and in_use(ctx, table, after)
 
 
-def _same_column(one: ColumnChange, other: ColumnChange) -> bool:
-    return one.change.ref == other.change.ref
-
-
-def _move(ctx: Context, change: ColumnChange, every: Sequence[ColumnChange]) -> Move:
-    """Return the move for *change* and *every* other change of its column."""
+def _move(ctx: Context, change: Change, before: Column, after: Column) -> Move:
+    """Return the move for *change*, which is one of the changes from *before* to *after*."""
     options, table = ctx.options, change.table
-    before, after = every[0].before, every[-1].after
     using, using_back = options.using, options.using_back
     if options.back:
         before, after, using, using_back = after, before, using_back, using
@@ -181,8 +182,10 @@ def _move(ctx: Context, change: ColumnChange, every: Sequence[ColumnChange]) -> 
         if options.back:
             raise
         backward = None
+    effect, effect_back = _effect(ctx, before, after), _effect(ctx, after, before)
+    asked, asked_back = label in using, label in using_back
     return Move(
-        change=change.change,
+        change=change,
         table=table,
         before=before,
         after=after,
@@ -190,11 +193,13 @@ def _move(ctx: Context, change: ColumnChange, every: Sequence[ColumnChange]) -> 
         old=free_name(after.name, "__old", taken),
         forward=forward,
         backward=backward,
-        plain=label not in using and fill is None,
-        fits=label not in using and _effect(ctx, before, after) is KEEPS,
-        fits_back=label not in using_back and _effect(ctx, after, before) is KEEPS,
-        effect=_effect(ctx, before, after, asked=label in using),
-        effect_back=_effect(ctx, after, before, asked=label in using_back),
+        back=options.back,
+        plain=not asked and fill is None,
+        fits=not asked and effect is KEEPS,
+        fits_back=not asked_back and effect_back is KEEPS,
+        # An expression of the user's may cut what the plain conversion refuses.
+        effect=Effect.CHANGES if effect and asked else effect,
+        effect_back=Effect.CHANGES if effect_back and asked_back else effect_back,
     )
 
 
@@ -206,10 +211,8 @@ def _expression(ctx: Context, label: str, before: Column, after: Column, asked: 
     return conversion(ctx, label, before, after) or quote(after.name)
 
 
-def _effect(ctx: Context, before: Column, after: Column, *, asked: bool = False) -> Effect:
-    effect = conversion_effect(ctx.base_type(before.type), ctx.base_type(after.type))
-    # An expression of the user's may cut what the plain conversion refuses.
-    return Effect.CHANGES if effect and asked else effect
+def _effect(ctx: Context, before: Column, after: Column) -> Effect:
+    return conversion_effect(ctx.base_type(before.type), ctx.base_type(after.type))
 
 
 # -- what moves with a column ----------------------------------------------------------------------
@@ -217,11 +220,7 @@ def _effect(ctx: Context, before: Column, after: Column, *, asked: bool = False)
 
 def find_copies(ctx: Context, moves: Sequence[Move]) -> tuple[Copy, ...]:
     """Return the constraints and indexes to build on the second columns before the switch."""
-    back = ctx.options.back
-    renames = {
-        ref_of(ObjectKind.COLUMN, move.table, move.name): move.old if back else move.new
-        for move in moves
-    }
+    renames = {ref_of(ObjectKind.COLUMN, move.table, move.name): move.second for move in moves}
     taken = names_of_parts(ctx.current) | names_of_parts(ctx.desired)
     copies = []
     for table, item, built in items_using(ctx.desired, renames):
@@ -304,16 +303,22 @@ def obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[s
     if table.inherits or any(move.table in it.inherits for it in ctx.current.tables):
         yield f"{own} has a parent or child table"
     if not has_key(table):
-        yield f"{own} has no primary key and no unique key of columns that are NOT NULL"
+        yield f"{own} {NO_KEY}"
     if (move.before.identity is None) != (move.after.identity is None):
         yield "it becomes or stops being an identity column as well"
     if move.before.generated or move.after.generated:
         yield "it is a generated column"
     if move.before.not_null_state or move.after.not_null_state:
         yield "its NOT NULL is NOT VALID or NO INHERIT"
-    for exclusion in table.exclusions:
-        if _mentions(ctx, exclusion, move):
-            yield f"the exclusion constraint {exclusion.name} uses it"
+    own_ref = table.column_ref(move.before.name)
+    for _, item, _ in items_using(ctx.current, {own_ref: "?"}):
+        match item:
+            case Exclusion():
+                yield f"the exclusion constraint {item.name} uses it"
+            case Key(without_overlaps=True):
+                yield f"the constraint {item.name} WITHOUT OVERLAPS uses it"
+            case _:
+                pass
     yield from _users(ctx, changes, move)
 
 
@@ -327,8 +332,3 @@ def _users(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[str]
     for change in changes:
         if isinstance(change, Drop) and isinstance(change.obj, MaterializedView):
             yield f"{change.ref} would be filled again while the table is locked"
-
-
-def _mentions(ctx: Context, exclusion: Exclusion, move: Move) -> bool:
-    users = (user for user, needed in ctx.current.dependencies if needed.part == move.name)
-    return any(user.part == exclusion.name for user in users)

@@ -9,7 +9,7 @@ def columns(names: tuple[str, ...]) -> str:
     return ", ".join(quote(name) for name in names)
 
 
-def qualified(name: QualifiedName, default_namespace: str | None) -> str:
+def qualified(name: QualifiedName, default_namespace: str | None = None) -> str:
     """Return *name* with its namespace, unless that is the default one."""
     if name.namespace is None or name.namespace == default_namespace:
         return quote(name.name)

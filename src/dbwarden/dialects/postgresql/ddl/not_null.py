@@ -5,9 +5,10 @@ from dataclasses import replace
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.statements import Sql
-from dbwarden.schema import Column, QualifiedName
+from dbwarden.schema import Column, QualifiedName, object_name
 
 VALIDATED_SEPARATELY = "Existing rows are checked without blocking writes; committed separately."
+SPARES_A_SCAN = "The validated check makes a scan unnecessary."
 _FAILS_ON_NULL = "Fails where a row has no value. Provide one with --fill."
 _NOT_VALID, _NO_INHERIT = "NOT VALID", "NO INHERIT"
 
@@ -36,13 +37,19 @@ def add_not_null(ctx: Context, table: QualifiedName, column: Column) -> str:
     return f"ALTER TABLE {ctx.name(table)}\n    {text.rstrip()}"
 
 
-def fill_rows(ctx: Context, table: QualifiedName, column: Column, fill: str) -> Statements:
-    """Put *fill* into the rows that have no value."""
-    name = quote(column.name)
-    yield Sql(
-        f"UPDATE {ctx.name(table)} SET {name} = {fill} WHERE {name} IS NULL",
-        why="Rows without a value get one before it is required.",
-    )
+def fill_rows(ctx: Context, table: QualifiedName, column: Column) -> Statements:
+    """Put the user's expression, if there is one, into the rows that have no value."""
+    name, fill = quote(column.name), ctx.fill(table, column)
+    if fill is not None:
+        yield Sql(
+            f"UPDATE {ctx.name(table)} SET {name} = {fill} WHERE {name} IS NULL",
+            why="Rows without a value get one before it is required.",
+        )
+
+
+def _unfilled(ctx: Context, table: QualifiedName, column: Column) -> tuple[str, ...]:
+    """Return the label of *column* if its rows may have no value."""
+    return () if ctx.fill(table, column) is not None else (ctx.label(table, column.name),)
 
 
 def set_not_null(ctx: Context, table: QualifiedName, column: Column, alter: Sql) -> Statements:
@@ -51,13 +58,29 @@ def set_not_null(ctx: Context, table: QualifiedName, column: Column, alter: Sql)
     if not (ctx.options.online and ctx.may_have_rows(table)):
         yield required
         return
-    own, check = ctx.name(table), quote(f"{table.name[:25]}_{column.name[:25]}_filled")
-    add = f"ADD CONSTRAINT {check} CHECK ({quote(column.name)} IS NOT NULL) NOT VALID"
-    yield Sql(f"ALTER TABLE {own}\n    {add}", why=alter.why)
+    yield from check_filled(ctx, table, column.name, why=alter.why)
+    yield replace(required, why=SPARES_A_SCAN)
+    yield drop_check_filled(ctx, table, column.name)
+
+
+def check_filled(
+    ctx: Context, table: QualifiedName, column: str, *, why: str | None = None
+) -> Statements:
+    """Add a check that a column has values, and validate it without blocking writes."""
+    own, check = ctx.name(table), _check_name(table, column)
+    add = f"ADD CONSTRAINT {check} CHECK ({quote(column)} IS NOT NULL) NOT VALID"
+    yield Sql(f"ALTER TABLE {own}\n    {add}", why=why)
     validate = f"ALTER TABLE {own} VALIDATE CONSTRAINT {check}"
     yield Sql(validate, why=VALIDATED_SEPARATELY, transactional=False)
-    yield replace(required, why="The validated check makes a scan unnecessary.")
-    yield f"ALTER TABLE {own} DROP CONSTRAINT {check}"
+
+
+def drop_check_filled(ctx: Context, table: QualifiedName, column: str) -> str:
+    """Drop the check that a column has values."""
+    return f"ALTER TABLE {ctx.name(table)} DROP CONSTRAINT {_check_name(table, column)}"
+
+
+def _check_name(table: QualifiedName, column: str) -> str:
+    return quote(object_name(table.name, column, "filled"))
 
 
 def nullability(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
@@ -69,10 +92,8 @@ def nullability(ctx: Context, table: QualifiedName, before: Column, after: Colum
     if not after.not_null:
         yield f"{alter} DROP NOT NULL"
         return
-    fill = ctx.options.fills.get(ctx.label(table, after.name))
-    if fill is not None:
-        yield from fill_rows(ctx, table, after, fill)
-    unfilled = (ctx.label(table, after.name),) if fill is None else ()
+    yield from fill_rows(ctx, table, after)
+    unfilled = _unfilled(ctx, table, after)
     if after.not_null_state:
         added = add_not_null(ctx, table, after)
         yield added if is_not_valid(after) else Sql(added, unfilled=unfilled)
@@ -95,10 +116,8 @@ def _not_null_state(
         yield add_not_null(ctx, table, after)
         return
     if now_valid and not was_valid:
-        fill = ctx.options.fills.get(ctx.label(table, after.name))
-        if fill is not None:
-            yield from fill_rows(ctx, table, after, fill)
-        unfilled = (ctx.label(table, after.name),) if fill is None else ()
+        yield from fill_rows(ctx, table, after)
+        unfilled = _unfilled(ctx, table, after)
         why = _FAILS_ON_NULL if unfilled else None
         yield Sql(f"{own} VALIDATE CONSTRAINT {name}", why=why, unfilled=unfilled)
     if was_alone != now_alone:

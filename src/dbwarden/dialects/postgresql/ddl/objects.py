@@ -44,17 +44,16 @@ from dbwarden.schema import (
     ForeignKey,
     Grant,
     Index,
+    Key,
     Namespace,
     ObjectKind,
     Part,
     PlainObject,
-    PrimaryKey,
     QualifiedName,
     Routine,
     SchemaObject,
     Sequence,
     Table,
-    Unique,
     ref_of,
 )
 
@@ -74,7 +73,7 @@ def _create(ctx: Context, change: Create) -> Statements:
             yield from add_column(ctx, change.table, obj)
         case Index():
             yield from add_index(ctx, change.table, obj)
-        case PrimaryKey() | Unique() | ForeignKey() | Check() | Exclusion():
+        case Key() | ForeignKey() | Check() | Exclusion():
             yield from add_constraint(ctx, change.table, obj)
         case Namespace():
             yield f"CREATE {ref_sql(ctx, obj.ref)}"

@@ -4,41 +4,55 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.context import Context
-from dbwarden.dialects.postgresql.ddl.exchanging import in_stage, statement
 from dbwarden.dialects.postgresql.ddl.names import columns
 from dbwarden.dialects.postgresql.ddl.objects import rename
+from dbwarden.dialects.postgresql.ddl.online import Planned, Replaced, in_stage, serving
 from dbwarden.dialects.postgresql.ddl.renaming import refusal
 from dbwarden.dialects.postgresql.sql.quoting import text_literal
 from dbwarden.diff.changes import Change, Drop, Rename
-from dbwarden.diff.statements import PlannedStatement, Stage, planned
+from dbwarden.diff.statements import PlannedStatement, Sql, Stage
 from dbwarden.schema import Column, ObjectKind, Table
 
-Statements = Iterator[PlannedStatement]
 SECURITY_INVOKER_VERSION = 150000
 
 
-def keep_old_name(ctx: Context, change: Change) -> list[PlannedStatement] | None:
-    """Return the statements that rename a table in use; ``None`` for any other change."""
+def old_names(ctx: Context, changes: Sequence[Change]) -> Replaced:
+    """Return the statements of the changes that rename tables in use.
+
+    Raises:
+        UnsupportedChange: A table cannot keep its old name; names what prevents it.
+    """
+    for item in ctx.options.renames_in_use if not ctx.options.back else ():
+        if item.before.kind is ObjectKind.TABLE:
+            for reason in _obstacles(ctx, changes, item):
+                raise refusal(ctx.label(item.before.table), reason)
     renames = {
         (item.after if ctx.options.back else item.before): item
         for item in ctx.options.renames_in_use
     }
-    if not isinstance(change, Rename) or change.before not in renames:
-        return None
-    pair = renames[change.before]
+    return {
+        change: list(_keep_old_name(ctx, change, renames[change.before]))
+        for change in changes
+        if isinstance(change, Rename) and change.before in renames
+    }
+
+
+def _keep_old_name(ctx: Context, change: Rename, pair: Rename) -> Planned:
     table = (ctx.desired if ctx.options.back else ctx.current).table(pair.before.table)
     assert table is not None
     old, new = ctx.name(pair.before.table), ctx.name(pair.after.table)
-    added = [
-        statement(change, _view(ctx, table, old, new), why=f"For applications that use {old}."),
-        statement(change, _grants(old, new)),
-    ]
-    dropped = [statement(change, f"DROP VIEW {old}")]
-    renamed = [planned(change, text) for text in rename(ctx, change)]
+    view = Sql(_view(ctx, table, old, new), why=f"For applications that use {old}.")
+    added = serving(change, (view, _grants(old, new)))
+    dropped = serving(change, [f"DROP VIEW {old}"])
+    renamed = list(serving(change, rename(ctx, change)))
     if ctx.options.back:
-        return [*in_stage(Stage.CONTRACT, added), *in_stage(Stage.EXPAND, [*dropped, *renamed])]
-    renamed[0] = replace(renamed[0], why="In one short transaction with the view; reads no row.")
-    return [*in_stage(Stage.EXPAND, [*renamed, *added]), *in_stage(Stage.CONTRACT, dropped)]
+        yield from in_stage(Stage.CONTRACT, added)
+        yield from in_stage(Stage.EXPAND, [*dropped, *renamed])
+    else:
+        why = "In one short transaction with the view; reads no row."
+        renamed[0] = replace(renamed[0], why=why)
+        yield from in_stage(Stage.EXPAND, [*renamed, *added])
+        yield from in_stage(Stage.CONTRACT, dropped)
 
 
 def _view(ctx: Context, table: Table, old: str, new: str) -> str:
@@ -80,18 +94,6 @@ def _grants(old: str, new: str) -> str:
 
 def _escaped(name: str) -> str:
     return name.replace("%", "%%")
-
-
-def refuse_tables(ctx: Context, changes: Sequence[Change]) -> None:
-    """Raise if a table of *changes* cannot keep its old name.
-
-    Raises:
-        UnsupportedChange: Names the table, and what prevents it.
-    """
-    for item in ctx.options.renames_in_use:
-        if item.before.kind is ObjectKind.TABLE and not ctx.options.back:
-            for reason in _obstacles(ctx, changes, item):
-                raise refusal(ctx.label(item.before.table), reason)
 
 
 def _obstacles(ctx: Context, changes: Sequence[Change], pair: Rename) -> Iterator[str]:

@@ -34,10 +34,6 @@ class Form:
     remote: bool = False
 
 
-def _parser(words: Words) -> Sequence[str]:
-    return [text for _, text in words["parser"]]
-
-
 def _alter_mapping(token: str, old: str | None, new: str | None) -> Sequence[str]:
     if new is None:
         return (f"DROP MAPPING FOR {token}",)
@@ -81,10 +77,6 @@ def _serve(words: Words) -> Sequence[str]:
     return [*first, *([f"OPTIONS ({options})"] if options else ())]
 
 
-def _alter_version(name: str, old: str | None, new: str | None) -> Sequence[str]:
-    return (new or "VERSION NULL",)
-
-
 def _alter_option(name: str, old: str | None, new: str | None) -> Sequence[str]:
     if new is None:
         return (f"OPTIONS (DROP {name})",)
@@ -101,10 +93,6 @@ def _subscribe(words: Words) -> Sequence[str]:
     ]
 
 
-def _alter_publications(name: str, old: str | None, new: str | None) -> Sequence[str]:
-    return (f"SET PUBLICATION {new} WITH (refresh = false)",)
-
-
 _DEFAULTS = {
     "binary": "false",
     "synchronous_commit": "off",
@@ -115,13 +103,13 @@ _DEFAULTS = {
 }
 
 
-def _alter_subscription(name: str, old: str | None, new: str | None) -> Sequence[str]:
-    return _set_option(name, old, new or _DEFAULTS[name])
-
-
 FORMS: Mapping[ObjectKind, Form] = {
     ObjectKind.SERVER: Form(
-        create=_serve, alter={"version": _alter_version, "option": _alter_option}
+        create=_serve,
+        alter={
+            "version": lambda name, old, new: (new or "VERSION NULL",),
+            "option": _alter_option,
+        },
     ),
     ObjectKind.PUBLICATION: Form(
         create=_publish,
@@ -129,7 +117,10 @@ FORMS: Mapping[ObjectKind, Form] = {
     ),
     ObjectKind.SUBSCRIPTION: Form(
         create=_subscribe,
-        alter={"publications": _alter_publications, "option": _alter_subscription},
+        alter={
+            "publications": lambda _, old, new: (f"SET PUBLICATION {new} WITH (refresh = false)",),
+            "option": lambda name, old, new: _set_option(name, old, new or _DEFAULTS[name]),
+        },
         notes={
             "create": "Set its CONNECTION and slot_name on each database, ENABLE it, and REFRESH.",
             "publications": "ALTER SUBSCRIPTION ... REFRESH PUBLICATION then adds their tables.",
@@ -137,7 +128,9 @@ FORMS: Mapping[ObjectKind, Form] = {
         remote=True,
     ),
     ObjectKind.TEXT_SEARCH: Form(
-        create=_parser, alter={"mapping": _alter_mapping}, alter_new=("mapping",)
+        create=lambda words: [text for _, text in words["parser"]],
+        alter={"mapping": _alter_mapping},
+        alter_new=("mapping",),
     ),
 }
 

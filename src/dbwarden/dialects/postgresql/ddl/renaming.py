@@ -9,17 +9,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dbwarden.dialects.postgresql.ddl.capacity import KEEPS
-from dbwarden.dialects.postgresql.ddl.context import Context
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.ddl.exchanging import (
     drop_item,
-    in_stage,
-    prepare,
     rename_item,
     rename_items,
     require_second,
-    serving,
-    statement,
 )
 from dbwarden.dialects.postgresql.ddl.filling import drop_trigger
 from dbwarden.dialects.postgresql.ddl.moves import (
@@ -30,11 +25,12 @@ from dbwarden.dialects.postgresql.ddl.moves import (
     names_of_parts,
     obstacles,
 )
+from dbwarden.dialects.postgresql.ddl.online import Planned, Replaced, at, in_stage, serving
 from dbwarden.dialects.postgresql.ddl.privileges import change_privileges, without_columns
-from dbwarden.dialects.postgresql.ddl.retyping import Moved, begin, validate
+from dbwarden.dialects.postgresql.ddl.retyping import build_second
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
-from dbwarden.diff.statements import PlannedStatement, Stage
+from dbwarden.diff.statements import Stage, planned
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Column,
@@ -51,7 +47,6 @@ from dbwarden.schema import (
 )
 from dbwarden.schema import Sequence as SchemaSequence
 
-Statements = Iterator[PlannedStatement]
 _CALL = re.compile(r"[\w\"]\s*\(")
 
 
@@ -63,49 +58,26 @@ class Renamed:
     each with the name that it has until both columns are there, or from then on.
     """
 
-    moves: tuple[Move, ...] = ()
-    first: tuple[Copy, ...] = ()
-    second: tuple[Copy, ...] = ()
-    begins: Change | None = None
-    ends: Change | None = None
+    moves: tuple[Move, ...]
+    first: tuple[Copy, ...]
+    second: tuple[Copy, ...]
 
-    def statements(self, ctx: Context, change: Change) -> list[PlannedStatement] | None:
-        """Return the statements of *change*; ``None`` if it has nothing to do with the renames.
-
-        Those of all renames are in the place of the first new and of the last dropped column.
-        """
-        if not self.moves:
-            return None
-        if change == self.begins:
-            return list(_begin(ctx, self))
-        if change == self.ends:
-            return list(_end_back(ctx, self) if ctx.options.back else _end(ctx, self))
-        if (grants := _grants(change)) is not None:
-            was, now = (self._of_other_columns(grant) for grant in grants)
-            return list(serving(change, change_privileges(ctx, was, now)))
-        return [] if self._includes(change) else None
-
-    def _includes(self, change: Change) -> bool:
+    def includes(self, change: Change) -> bool:
         """Return whether *change* is one of a column, constraint or index of the renames."""
         match change:
             case Create(obj=Column() as column) | Drop(obj=Column() as column):
-                return any(
-                    change.table == move.table and column.name in (move.old, move.new)
-                    for move in self.moves
-                )
+                names = {(move.table, name) for move in self.moves for name in (move.old, move.new)}
+                return (change.table, column.name) in names
             case Create(obj=Part() as item) | Drop(obj=Part() as item):
                 key = (change.table, item.name)
                 return any((it.table, it.item.name) == key for it in (*self.first, *self.second))
             case _:
                 return False
 
-    def _of_other_columns(self, grant: Grant | None) -> Grant | None:
+    def of_other_columns(self, grant: Grant | None) -> Grant | None:
         """Return *grant* without the renamed columns: privileges come and go with these."""
         on = [move for move in self.moves if grant is not None and grant.on.table == move.table]
         return without_columns(grant, [name for move in on for name in (move.old, move.new)])
-
-
-NOT_RENAMED = Renamed()
 
 
 def _grants(change: Change) -> tuple[Grant | None, Grant | None] | None:
@@ -120,11 +92,13 @@ def _grants(change: Change) -> tuple[Grant | None, Grant | None] | None:
             return None
 
 
-def renaming(ctx: Context, changes: Sequence[Change], moved: Moved) -> Renamed:
-    """Return the columns of *changes* that are renamed in use.
+def renaming(ctx: Context, changes: Sequence[Change], retyped: Sequence[Move]) -> Replaced:
+    """Return the statements of the changes of columns that are renamed in use.
+
+    Those of all renames are in the place of the first new and of the last dropped column.
 
     Raises:
-        UnsupportedChange: One cannot; names what prevents it.
+        UnsupportedChange: One cannot be renamed; names what prevents it.
     """
     back = ctx.options.back
     moves = tuple(
@@ -133,18 +107,28 @@ def renaming(ctx: Context, changes: Sequence[Change], moved: Moved) -> Renamed:
         if rename.before.kind is ObjectKind.COLUMN
     )
     if not moves:
-        return NOT_RENAMED
+        return {}
     for move in moves if not back else ():
-        for reason in _obstacles(ctx, changes, move, moved):
+        for reason in _obstacles(ctx, changes, move, retyped):
             raise refusal(ctx.label(move.table, move.old), reason)
     original, final = (ctx.desired, ctx.current) if back else (ctx.current, ctx.desired)
-    return Renamed(
+    renamed = Renamed(
         moves=moves,
         first=tuple(_items(moves, original, final, new=False)),
         second=tuple(_items(moves, final, original, new=True)),
-        begins=next(move.change for move in moves),
-        ends=next(it for it in reversed(changes) if _drops(it, moves, back=back)),
     )
+    replaced: Replaced = {}
+    for change in changes:
+        if (grants := _grants(change)) is not None:
+            was, now = map(renamed.of_other_columns, grants)
+            replaced[change] = list(serving(change, change_privileges(ctx, was, now)))
+        elif renamed.includes(change):
+            replaced[change] = []
+    gone = {(move.table, move.retired) for move in moves}
+    ends = next(it for it in reversed(changes) if _column_of(it, Drop) in gone)
+    replaced[moves[0].change] = list(_begin(ctx, renamed))
+    replaced[ends] = list(_end_back(ctx, renamed) if back else _end(ctx, renamed))
+    return replaced
 
 
 def refusal(label: str, reason: str) -> UnsupportedChange:
@@ -165,8 +149,8 @@ def _move(ctx: Context, rename: Rename, changes: Sequence[Change]) -> Move:
     before = original.column(old) if original is not None else None
     after = final.column(new) if final is not None else None
     label = ctx.label(table, old)
-    wanted = old if ctx.options.back else new
-    change = next((it for it in changes if _adds(it, table, wanted)), None)
+    added = (table, old if ctx.options.back else new)
+    change = next((it for it in changes if _column_of(it, Create) == added), None)
     if before is None or after is None:
         raise refusal(label, "its table gets another name as well")
     if change is None:
@@ -180,31 +164,15 @@ def _move(ctx: Context, rename: Rename, changes: Sequence[Change]) -> Move:
         old=old,
         forward=quote(old),
         backward=quote(new),
-        plain=True,
-        fits=True,
-        fits_back=True,
-        effect=KEEPS,
-        effect_back=KEEPS,
+        back=ctx.options.back,
     )
 
 
-def _adds(change: Change, table: QualifiedName, name: str) -> bool:
-    match change:
-        case Create(obj=Column() as column):
-            return (change.table, column.name) == (table, name)
-        case _:
-            return False
-
-
-def _drops(change: Change, moves: Sequence[Move], *, back: bool) -> bool:
-    match change:
-        case Drop(obj=Column(name=name)):
-            return any(
-                (change.table, name) == (move.table, move.new if back else move.old)
-                for move in moves
-            )
-        case _:
-            return False
+def _column_of(change: Change, kind: type[Create] | type[Drop]) -> tuple[QualifiedName, str] | None:
+    """Return the table and the name of the column that a change of this *kind* is about."""
+    if isinstance(change, kind) and isinstance(change.obj, Column):
+        return change.table, change.obj.name
+    return None
 
 
 def _items(moves: Sequence[Move], schema: Schema, other: Schema, *, new: bool) -> Iterator[Copy]:
@@ -228,81 +196,82 @@ def _items(moves: Sequence[Move], schema: Schema, other: Schema, *, new: bool) -
 # -- statements ------------------------------------------------------------------------------------
 
 
-def _begin(ctx: Context, all_: Renamed) -> Statements:
+def _begin(ctx: Context, all_: Renamed) -> Planned:
     """Add the second columns, and build on them what is on the first ones."""
     back = ctx.options.back
     built = all_.first if back else all_.second
     ready, done = (Stage.CONTRACT, Stage.CONTRACT) if back else (Stage.PREPARE, Stage.SWITCH)
+    yield from build_second(ctx, all_.moves, built, ready)
     for move in all_.moves:
-        yield from begin(ctx, move)
-    for move in all_.moves:
-        yield from in_stage(ready, validate(ctx, move))
-    yield from in_stage(ready, prepare(ctx, all_.moves, built))
-    for move in all_.moves:
-        yield from in_stage(done, require_second(ctx, move))
+        yield from serving(move.change, at(done, require_second(ctx, move)))
     if back:
         yield from in_stage(done, _restore(ctx, all_))
     else:
-        named = [replace(copy, item=replace(copy.item, name=copy.name)) for copy in built]
+        named = (replace(copy, item=replace(copy.item, name=copy.name)) for copy in built)
         yield from in_stage(done, rename_items(ctx, named))
 
 
-def _restore(ctx: Context, all_: Renamed) -> Statements:
+def _restore(ctx: Context, all_: Renamed) -> Planned:
     """Give the old columns their defaults back, and the names of what uses them."""
     for move in all_.moves:
         if move.before.default is not None and not move.default_on_both:
             own = f"ALTER TABLE {ctx.name(move.table)} ALTER COLUMN"
-            yield statement(move.change, f"{own} {quote(move.new)} DROP DEFAULT")
+            yield planned(move.change, f"{own} {quote(move.new)} DROP DEFAULT")
             text = f"{own} {quote(move.old)} SET DEFAULT {move.before.default}"
-            yield statement(move.change, text)
+            yield planned(move.change, text)
     for copy in all_.second:
-        yield from rename_item(ctx, copy, copy.item.name or "", copy.name)
+        yield from serving(copy.move.change, rename_item(ctx, copy, copy.item.key, copy.name))
     yield from rename_items(ctx, all_.first)
 
 
-def _end(ctx: Context, all_: Renamed) -> Statements:
+def _end(ctx: Context, all_: Renamed) -> Planned:
     """Drop the old columns, with what is on them."""
     return in_stage(Stage.CONTRACT, _drop_first(ctx, all_))
 
 
-def _drop_first(ctx: Context, all_: Renamed) -> Statements:
+def _drop_first(ctx: Context, all_: Renamed) -> Planned:
     for move in all_.moves:
         yield from serving(move.change, drop_trigger(ctx, move.table, move.trigger))
     for copy in all_.first:
         if isinstance(copy.item, ForeignKey):
-            yield drop_item(ctx, copy, copy.item.name or "")
+            yield planned(copy.move.change, drop_item(ctx, copy, copy.item.key))
     for move in all_.moves:
         own = f"ALTER TABLE {ctx.name(move.table)}"
-        yield statement(move.change, f"{own} DROP COLUMN {quote(move.old)}")
+        yield planned(move.change, f"{own} DROP COLUMN {quote(move.old)}")
         if move.after.default is not None and not move.default_on_both:
             column = f"ALTER COLUMN {quote(move.new)}"
-            yield statement(move.change, f"{own} {column} SET DEFAULT {move.after.default}")
+            yield planned(move.change, f"{own} {column} SET DEFAULT {move.after.default}")
     for copy in all_.second:
-        yield from rename_item(ctx, copy, copy.name, copy.item.name or "")
+        yield from serving(copy.move.change, rename_item(ctx, copy, copy.name, copy.item.key))
 
 
-def _end_back(ctx: Context, all_: Renamed) -> Statements:
+def _end_back(ctx: Context, all_: Renamed) -> Planned:
     """Drop what is on the new columns, then these."""
     for copy in sorted(all_.second, key=lambda copy: not isinstance(copy.item, ForeignKey)):
-        yield from in_stage(Stage.TIDY, [drop_item(ctx, copy, copy.name, online=True)])
+        dropped = drop_item(ctx, copy, copy.name, online=True)
+        yield from serving(copy.move.change, at(Stage.TIDY, [dropped]))
     for move in all_.moves:
-        own, name = ctx.name(move.table), quote(move.new)
-        if move.after.not_null:
-            text = f"ALTER TABLE {own} ALTER COLUMN {name} DROP NOT NULL"
-            yield from in_stage(Stage.SWITCH, [statement(move.change, text)])
-        dropped = serving(move.change, drop_trigger(ctx, move.table, move.trigger))
-        text = f"ALTER TABLE {own} DROP COLUMN {name}"
-        yield from in_stage(Stage.EXPAND, [*dropped, statement(move.change, text)])
+        yield from serving(move.change, _drop_new(ctx, move))
+
+
+def _drop_new(ctx: Context, move: Move) -> Statements:
+    own, name = f"ALTER TABLE {ctx.name(move.table)}", quote(move.new)
+    if move.after.not_null:
+        yield from at(Stage.SWITCH, [f"{own} ALTER COLUMN {name} DROP NOT NULL"])
+    dropped = drop_trigger(ctx, move.table, move.trigger)
+    yield from at(Stage.EXPAND, [*dropped, f"{own} DROP COLUMN {name}"])
 
 
 # -- what prevents it ------------------------------------------------------------------------------
 
 
-def _obstacles(ctx: Context, changes: Sequence[Change], move: Move, moved: Moved) -> Iterator[str]:
+def _obstacles(
+    ctx: Context, changes: Sequence[Change], move: Move, retyped: Sequence[Move]
+) -> Iterator[str]:
     table = ctx.current.table(move.table)
     assert table is not None
     before, after = move.before, move.after
-    if any(it.table == move.table for it in moved.moves):
+    if any(it.table == move.table for it in retyped):
         yield f"a type in {ctx.label(move.table)} changes as well, in the same rows"
     if table.primary_key is not None and move.old in table.primary_key.columns:
         yield "it is part of the primary key"
@@ -334,9 +303,8 @@ def _followers(ctx: Context, table: Table, move: Move) -> Iterator[str]:
     for trigger in ctx.current.of(Trigger):
         if trigger.ref in users:
             yield f"{trigger.ref} names it, and one release would not fire it"
-    identity = table.replica_identity.removeprefix("USING INDEX ")
     for used, item, _ in items_using(ctx.current, {own: "?"}):
-        if used == move.table and item.name == identity:
+        if used == move.table and item.name == table.replica_index:
             yield f"the replica identity of {ctx.label(move.table)} uses it"
         if isinstance(item, ForeignKey) and "SET DEFAULT" in (item.on_delete, item.on_update):
             yield f"the foreign key {item.name} sets the default, which one of the names has"

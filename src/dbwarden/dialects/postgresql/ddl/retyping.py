@@ -6,135 +6,113 @@ Upgrade and rollback mirror each other: one direction adds the second column, fi
 what moves with the column, and exchanges the names; the other does the same with the types swapped.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Sequence
+from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.capacity import Effect
 from dbwarden.dialects.postgresql.ddl.columns import after_column, column_clause
-from dbwarden.dialects.postgresql.ddl.context import Context
-from dbwarden.dialects.postgresql.ddl.exchanging import (
-    exchange,
-    in_stage,
-    live_column,
-    prepare,
-    second_name,
-    serving,
-    statement,
-    wanted_column,
-)
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements
+from dbwarden.dialects.postgresql.ddl.exchanging import exchange, prepare
 from dbwarden.dialects.postgresql.ddl.filling import backfill, create_trigger, drop_trigger
-from dbwarden.dialects.postgresql.ddl.moves import Copy, Move, find_copies, find_moves
+from dbwarden.dialects.postgresql.ddl.moves import Copy, Move, find_copies
+from dbwarden.dialects.postgresql.ddl.online import Planned, Replaced, at, in_stage, serving
 from dbwarden.dialects.postgresql.ddl.privileges import grant_column
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.changes import Alter, Change, Create, Drop
-from dbwarden.diff.statements import PlannedStatement, Stage, planned
-from dbwarden.schema import Column, Part, QualifiedName
-
-Statements = Iterator[PlannedStatement]
+from dbwarden.diff.statements import Sql, Stage
+from dbwarden.schema import Part, QualifiedName
 
 PAGES = 200
 """The pages of a table that a rollback fills in one transaction."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """The columns of a plan that change their type through second columns, and what moves along."""
+def retyping(ctx: Context, changes: Sequence[Change], moves: Sequence[Move]) -> Replaced:
+    """Return the statements of the changes that *moves* replace.
 
-    moves: tuple[Move, ...] = ()
-    copies: tuple[Copy, ...] = ()
-
-    def statements(self, ctx: Context, change: Change) -> list[PlannedStatement] | None:
-        """Return the statements of *change*; ``None`` if it has nothing to do with the moves.
-
-        Those of all moves are in the place of the first one.
-        """
-        if not self.moves:
-            return None
-        if self.moves[0].change == change:
-            return list(retype(ctx, self.moves, self.copies))
-        along = self._is_part(change) or any(move.includes(change) for move in self.moves)
-        return [] if along else None
-
-    def _is_part(self, change: Change) -> bool:
-        """Return whether *change* is one of a constraint or index that moves along."""
-        match change:
-            case (
-                Create(obj=Part() as item) | Drop(obj=Part() as item) | Alter(after=Part() as item)
-            ):
-                return self._moves_along(change.table, item.name)
-            case _:
-                return False
-
-    def _moves_along(self, table: QualifiedName, name: str | None) -> bool:
-        return any((copy.table, copy.item.name) == (table, name) for copy in self.copies)
-
-
-NO_MOVES = Moved()
-
-
-def moving(ctx: Context, changes: Sequence[Change]) -> Moved:
-    """Return the columns of *changes* that change their type through second columns.
-
-    Raises:
-        UnsupportedChange: One cannot; names what prevents it.
+    Those of all moves are in the place of the first one.
     """
-    moves = find_moves(ctx, changes)
-    return Moved(moves=moves, copies=find_copies(ctx, moves)) if moves else NO_MOVES
+    if not moves:
+        return {}
+    copies = find_copies(ctx, moves)
+    columns = {move.change.ref for move in moves}
+    parts = {(copy.table, copy.item.name) for copy in copies}
+    replaced: Replaced = {
+        change: [] for change in changes if change.ref in columns or _is_one_of(change, parts)
+    }
+    return replaced | {moves[0].change: list(_retype(ctx, moves, copies))}
 
 
-def retype(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Statements:
+def _is_one_of(change: Change, parts: Container[tuple[QualifiedName, str | None]]) -> bool:
+    """Return whether *change* is one of *parts*, constraints or indexes by their tables."""
+    match change:
+        case Create(obj=Part() as item) | Drop(obj=Part() as item) | Alter(after=Part() as item):
+            return (change.table, item.name) in parts
+        case _:
+            return False
+
+
+def _retype(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Planned:
     """Yield the statements of one direction for all *moves*, with their stages."""
-    for move in moves:
-        yield from (begin(ctx, move))
-    for move in moves:
-        yield from in_stage(Stage.PREPARE, validate(ctx, move))
-    yield from in_stage(Stage.PREPARE, prepare(ctx, moves, copies))
+    yield from build_second(ctx, moves, copies, Stage.PREPARE)
     yield from in_stage(Stage.SWITCH, exchange(ctx, moves, copies, _sync_after(ctx, moves)))
     for move in moves:
-        yield from (_end_back(ctx, move) if ctx.options.back else _end(ctx, move))
+        yield from serving(move.change, _end(ctx, move))
 
 
-def begin(ctx: Context, move: Move) -> Statements:
-    """Add the second column, keep it equal to the first one, and fill it."""
-    return _begin_back(ctx, move) if ctx.options.back else _begin(ctx, move)
+def build_second(
+    ctx: Context, moves: Sequence[Move], copies: Sequence[Copy], stage: Stage
+) -> Planned:
+    """Add and fill the second columns, and build on them what uses the first ones."""
+    for move in moves:
+        yield from serving(move.change, _begin(ctx, move))
+    for move in moves:
+        yield from serving(move.change, at(stage, _validate(ctx, move)))
+    yield from in_stage(stage, prepare(ctx, moves, copies))
 
 
 def _begin(ctx: Context, move: Move) -> Statements:
-    yield from in_stage(Stage.EXPAND, _add_second(ctx, move))
-    missing = f"{quote(move.new)} IS NULL"
-    where = f"{missing} AND {quote(move.name)} IS NOT NULL" if move.plain else missing
-    filled = backfill(ctx, move.table, f"{quote(move.new)} = {move.forward}", where)
-    refuses = _refuses(ctx, move, move.effect, move.after.type)
-    yield replace(planned(move.change, filled), refuses=refuses)
-
-
-def _begin_back(ctx: Context, move: Move) -> Statements:
-    why = "Fills the column in transactions of its own, some pages of the table each."
-    text = _fill_back(ctx.name(move.table), move)
-    filled = replace(
-        statement(move.change, text, why=why, transactional=False),
-        converts=_converts(ctx, move, move.effect_back),
-        refuses=_refuses(ctx, move, move.effect_back, move.before.type),
-    )
-    yield from in_stage(Stage.CONTRACT, [*_add_second(ctx, move), filled])
+    """Add the second column, keep it equal to the first one, and fill it."""
+    added = _add_second(ctx, move)
+    if move.back:
+        filled = Sql(
+            _fill_back(ctx.name(move.table), move),
+            why="Fills the column in transactions of its own, some pages of the table each.",
+            transactional=False,
+            converts=_converts(ctx, move, move.effect_back),
+            refuses=_refuses(ctx, move, move.effect_back, move.before.type),
+        )
+        yield from at(Stage.CONTRACT, [*added, filled])
+    else:
+        yield from at(Stage.EXPAND, added)
+        missing = f"{quote(move.new)} IS NULL"
+        where = f"{missing} AND {quote(move.name)} IS NOT NULL" if move.plain else missing
+        filled = backfill(ctx, move.table, f"{quote(move.new)} = {move.forward}", where)
+        yield replace(filled, refuses=_refuses(ctx, move, move.effect, move.after.type))
 
 
 def _add_second(ctx: Context, move: Move) -> Statements:
     """Add the second column with the trigger that fills it."""
-    change, table, back = move.change, move.table, ctx.options.back
-    second = _second(wanted_column(ctx, move), second_name(ctx, move))
-    text = f"ALTER TABLE {ctx.name(table)} ADD COLUMN {column_clause(ctx, table, second)}"
-    yield statement(change, text, why=None if back else _why(ctx, move))
-    yield from serving(change, after_column(ctx, table, second))
+    table, own = move.table, f"ALTER TABLE {ctx.name(move.table)}"
+    # Without values, and not required.
+    second = replace(
+        move.wanted,
+        name=move.second,
+        not_null=False,
+        not_null_name=None,
+        default=None,
+        identity=None,
+    )
+    text = f"{own} ADD COLUMN {column_clause(ctx, table, second)}"
+    yield Sql(text, why=None if move.back else _why(ctx, move))
+    yield from after_column(ctx, table, second)
     if move.default_on_both:
-        column = f"ALTER COLUMN {quote(second.name)}"
-        text = f"ALTER TABLE {ctx.name(table)} {column} SET DEFAULT {move.before.default}"
-        yield statement(change, text, why="Set separately, so that existing rows are not filled.")
+        text = f"{own} ALTER COLUMN {quote(second.name)} SET DEFAULT {move.before.default}"
+        yield Sql(text, why="Set separately, so that existing rows are not filled.")
     if move.renamed:
-        yield from serving(change, grant_column(ctx, table, second.name))
+        yield from grant_column(ctx, table, second.name)
         yield from _both_ways_trigger(ctx, move)
     else:
-        yield from _backward_trigger(ctx, move) if back else _forward_trigger(ctx, move)
+        yield from _one_way_trigger(ctx, move, forward=not move.back)
 
 
 def _why(ctx: Context, move: Move) -> str:
@@ -148,19 +126,13 @@ def _why(ctx: Context, move: Move) -> str:
 
 
 def _end(ctx: Context, move: Move) -> Statements:
-    """Drop the old column, which nothing reads any more."""
-    dropped: list[PlannedStatement] = []
-    if move.backward is not None:
-        dropped += serving(move.change, drop_trigger(ctx, move.table, move.trigger))
-    text = f"ALTER TABLE {ctx.name(move.table)} DROP COLUMN {quote(move.old)}"
-    last = replace(statement(move.change, text), converts=_converts(ctx, move, move.effect))
-    yield from in_stage(Stage.CONTRACT, [*dropped, last])
-
-
-def _end_back(ctx: Context, move: Move) -> Statements:
-    dropped = serving(move.change, drop_trigger(ctx, move.table, move.trigger))
-    text = f"ALTER TABLE {ctx.name(move.table)} DROP COLUMN {quote(move.new)}"
-    yield from in_stage(Stage.EXPAND, [*dropped, statement(move.change, text)])
+    """Drop the second column, which nothing reads any more."""
+    stage = Stage.EXPAND if move.back else Stage.CONTRACT
+    converts = () if move.back else _converts(ctx, move, move.effect)
+    if move.back or move.backward is not None:
+        yield from at(stage, drop_trigger(ctx, move.table, move.trigger))
+    text = f"ALTER TABLE {ctx.name(move.table)} DROP COLUMN {quote(move.retired)}"
+    yield from at(stage, [Sql(text, converts=converts)])
 
 
 def _converts(ctx: Context, move: Move, effect: Effect) -> tuple[str, ...]:
@@ -175,39 +147,27 @@ def _refuses(ctx: Context, move: Move, effect: Effect, type_: str) -> tuple[str,
     return (f"{ctx.label(move.table, move.name)} does not fit {type_}",)
 
 
-def _second(column: Column, name: str) -> Column:
-    """Return *column* as a second column: without values, and not required."""
-    return replace(
-        column, name=name, not_null=False, not_null_name=None, default=None, identity=None
-    )
-
-
 # -- triggers --------------------------------------------------------------------------------------
 
 
-def _sync_after(ctx: Context, moves: Sequence[Move]) -> Statements:
+def _sync_after(ctx: Context, moves: Sequence[Move]) -> Planned:
     """Yield the triggers that fill the second columns after the switch."""
     for move in moves:
-        if ctx.options.back:
-            yield from _forward_trigger(ctx, move)
-        elif move.backward is not None:
-            yield from _backward_trigger(ctx, move)
+        if move.back or move.backward is not None:
+            yield from serving(move.change, _one_way_trigger(ctx, move, forward=move.back))
 
 
-def _forward_trigger(ctx: Context, move: Move) -> Statements:
-    why = f"Keeps {ctx.label(move.table, move.new)} equal to {move.name} in rows that are written."
-    body = _assignment(move, move.new, move.forward, fits=move.fits)
-    created = create_trigger(ctx, move.table, move.trigger, body, why)
-    yield from serving(move.change, created)
-
-
-def _backward_trigger(ctx: Context, move: Move) -> Statements:
-    assert move.backward is not None
-    label = ctx.label(move.table, move.old)
-    why = f"Keeps {label} equal to {move.name}, so that a rollback loses no value."
-    body = _assignment(move, move.old, move.backward, fits=move.fits_back)
-    created = create_trigger(ctx, move.table, move.trigger, body, why)
-    yield from serving(move.change, created)
+def _one_way_trigger(ctx: Context, move: Move, *, forward: bool) -> Statements:
+    """Create the trigger that converts each written value to the new or to the old type."""
+    if forward:
+        target, expression, fits = move.new, move.forward, move.fits
+        when = " in rows that are written"
+    else:
+        target, expression, fits = move.old, move.backward or "", move.fits_back
+        when = ", so that a rollback loses no value"
+    why = f"Keeps {ctx.label(move.table, target)} equal to {move.name}{when}."
+    body = _assignment(move, target, expression, fits=fits)
+    yield from create_trigger(ctx, move.table, move.trigger, body, why)
 
 
 def _both_ways_trigger(ctx: Context, move: Move) -> Statements:
@@ -227,8 +187,7 @@ def _both_ways_trigger(ctx: Context, move: Move) -> Statements:
         f"    ELSE\n        NEW.{new} := NEW.{old};\n    END IF;"
     )
     why = f"Keeps {ctx.label(move.table, move.old)} and {move.new} equal, whichever is written."
-    created = create_trigger(ctx, move.table, move.trigger, body, why)
-    yield from serving(move.change, created)
+    yield from create_trigger(ctx, move.table, move.trigger, body, why)
 
 
 def _assignment(move: Move, target: str, expression: str, *, fits: bool) -> str:
@@ -250,18 +209,14 @@ def _assignment(move: Move, target: str, expression: str, *, fits: bool) -> str:
 # -- values ----------------------------------------------------------------------------------------
 
 
-def validate(ctx: Context, move: Move) -> Statements:
+def _validate(ctx: Context, move: Move) -> Statements:
     """Compare the values of both columns, before the second one is used."""
-    back = ctx.options.back
-    second, expression = (move.old, move.backward) if back else (move.new, move.forward)
-    wanted = (move.before if back else move.after).type
-    own = ctx.name(move.table)
-    label = ctx.label(move.table, second)
-    name = quote(second)
+    own, name, wanted = ctx.name(move.table), quote(move.second), move.wanted.type
+    expression = move.backward if move.back else move.forward
     wrong = f"{name}::text IS DISTINCT FROM ({expression})::{wanted}::text"
-    if not back and not move.plain:  # the expression may return another value each time
+    if not move.back and not move.plain:  # the expression may return another value each time
         wrong = f"{name} IS NULL AND ({expression}) IS NOT NULL"
-    first = live_column(ctx, move).name
+    first, label = move.live.name, ctx.label(move.table, move.second)
     message = text_literal(f"{label} does not have the values of {first}")
     hint = text_literal(f"A value of {ctx.label(move.table, first)} does not fit {wanted}.")
     text = (
@@ -272,7 +227,7 @@ def validate(ctx: Context, move: Move) -> Statements:
         "    END IF;\nEND $validate$"
     )
     why = "Every value is compared, without blocking reads or writes."
-    yield statement(move.change, text, why=why, transactional=False)
+    yield Sql(text, why=why, transactional=False)
 
 
 def _fill_back(own: str, move: Move) -> str:

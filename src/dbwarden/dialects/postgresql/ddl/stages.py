@@ -71,7 +71,7 @@ def _stage(change: Change, early: bool, reuse: _Reuse, options: RenderOptions) -
             return Stage.SWITCH
         case Create(obj=Part() as part) | Drop(obj=Index() as part) if not isinstance(part, Column):
             return Stage.TIDY  # built or validated while the new names are in use
-        case Alter(after=Table(replica_identity=identity)) if identity.startswith("USING INDEX"):
+        case Alter(after=Table(replica_index=str())):
             return Stage.TIDY  # after the index
         case Rename() | RenameValue():
             return Stage.EXPAND

@@ -9,7 +9,7 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.sql.quoting import quote
-from dbwarden.diff.inheritance import parents, reaches_children
+from dbwarden.diff.inheritance import reaches_children
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Column, PartitionOf, Table
 
@@ -53,7 +53,7 @@ def _inherited_columns(ctx: Context, table: Table) -> Statements:
     """Alter a child's columns where they differ from the parent's."""
     for column in table.columns:
         if column.inherited:
-            for parent in parents(table):
+            for parent in table.parents:
                 given = _inherited_column(ctx.tables.get(parent), column)
                 if given is not None and given != column:
                     yield from alter_column(ctx, table.name, given, column)
@@ -96,7 +96,7 @@ def alter_table(ctx: Context, before: Table, after: Table) -> Statements:
     if before.access_method != after.access_method:
         method = after.access_method or "DEFAULT"
         yield f"ALTER TABLE {name} SET ACCESS METHOD {method}"
-    yield from set_parameters("TABLE", name, before.parameters, after.parameters)
+    yield from set_parameters(f"ALTER TABLE {name}", before.parameters, after.parameters)
     yield from _table_settings(ctx, before, after)
 
 
@@ -130,6 +130,6 @@ def _table_settings(ctx: Context, before: Table, after: Table) -> Statements:
         word = "FORCE" if after.force_row_security else "NO FORCE"
         yield f"ALTER TABLE {name} {word} ROW LEVEL SECURITY"
     if before.replica_identity != after.replica_identity:
-        kind, _, index = after.replica_identity.partition(" INDEX ")
-        chosen = f"{kind} INDEX {quote(index)}" if index else kind
+        index = after.replica_index
+        chosen = after.replica_identity if index is None else f"USING INDEX {quote(index)}"
         yield f"ALTER TABLE {name} REPLICA IDENTITY {chosen}"

@@ -1,5 +1,6 @@
 """The SQL of changes."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,9 +11,11 @@ from dbwarden.diff.changes import Rename
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
+    LONGEST,
     Check,
     Column,
     Enum,
+    Exclusion,
     Extension,
     ForeignKey,
     Generated,
@@ -24,6 +27,7 @@ from dbwarden.schema import (
     Ref,
     Schema,
     Table,
+    Unique,
 )
 
 DROPPED_AND_ADDED = [
@@ -153,6 +157,51 @@ def test_online_a_changed_index_exists_at_every_moment() -> None:
         ("CREATE INDEX CONCURRENTLY ix ON users (b)", False),
         ("DROP INDEX CONCURRENTLY ix__old", False),
     ]
+
+
+def test_online_the_check_of_a_long_name_is_not_shortened_by_the_server() -> None:
+    name = "値" * 21
+    nullable, required = (
+        Column(name=name, type="text"),
+        Column(name=name, type="text", not_null=True),
+    )
+    first = sql(users(nullable), users(required), online=True)[0].text
+    found = re.search(r'ADD CONSTRAINT "(.+)" CHECK', first)
+    assert found is not None
+    assert len(found[1].encode()) <= LONGEST
+
+
+def test_online_a_deferrable_key_is_none_by_which_rows_can_be_walked() -> None:
+    def deferrable(*columns: Column) -> Schema:
+        (table,) = users(*columns).tables
+        key = PrimaryKey(name="users_pkey", columns=("id",), deferrable="immediate")
+        return Schema(tables=(replace(table, primary_key=key),))
+
+    email = Column(name="email", type="text", not_null=True)
+    fills = {"users.email": "''"}
+    with pytest.raises(UnsupportedChange, match="users has no primary key"):
+        sql(deferrable(), deferrable(email), online=True, fills=fills)
+    assert sql(users(), users(email), online=True, fills=fills)
+
+
+NO_OVERLAP = Exclusion(name="e", definition="EXCLUDE USING gist (during WITH &&)")
+ONCE = Unique(name="u", columns=("id", "during"), without_overlaps=True)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"exclusions": (NO_OVERLAP,)}, "the exclusion constraint e uses it"),
+        ({"uniques": (ONCE,)}, "the constraint u WITHOUT OVERLAPS uses it"),
+    ],
+)
+def test_online_a_column_of_a_constraint_on_ranges_keeps_its_type(
+    more: dict[str, object], reason: str
+) -> None:
+    before = users(Column(name="during", type="tsrange"), **more)
+    after = users(Column(name="during", type="tstzrange"), **more)
+    with pytest.raises(UnsupportedChange, match=reason):
+        sql(before, after, online=True, rewritten={"users.during"})
 
 
 def test_online_long_names_with_the_same_beginning_do_not_collide() -> None:
