@@ -12,7 +12,7 @@ import dbwarden
 from benchmarks.measure import Bar, Figure, Report, Run, Subject, Timing, measure
 from benchmarks.rivals import environment, program, run_process
 from benchmarks.stage import Place, Stage
-from dbwarden.dialects.postgresql.catalog.snapshot import read_database
+from dbwarden.dialects.postgresql.catalog import read_database
 from dbwarden.operations.diff import check_models
 from dbwarden.types import DatabaseName
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
-from typing import LiteralString, Protocol
+from typing import Any, LiteralString, Protocol
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -26,6 +26,23 @@ Prepare = Callable[[LiteralString], Awaitable[Statement]]
 
 Each query is sent before the next is prepared, so an unnamed statement suffices.
 """
+
+
+async def read_database(
+    raw: Any, namespace: str, exclude: Sequence[QualifiedName] = (), *, privileges: bool = False
+) -> Schema:
+    """Read the schema of the database behind *raw* in one consistent snapshot."""
+    async with raw.transaction(isolation="repeatable_read", readonly=True):
+        number = await raw.fetchval("SELECT current_setting('server_version_num')::int")
+        return await read_schema(
+            partial(
+                raw.prepare, name=""
+            ),  # leaves no prepared statement behind, even with a pooler
+            server_version=number,
+            default_namespace=namespace,
+            exclude=exclude,
+            privileges=privileges,
+        )
 
 
 async def read_schema(

@@ -29,10 +29,7 @@ class PlannedQuery:
 def plan_queries(rows: Rows, version: int, *, privileges: bool) -> Iterator[PlannedQuery]:
     """Yield the queries; long queries run while the client has much to process.
 
-    Args:
-        rows: The results of all queries so far.
-        version: ``server_version_num``.
-        privileges: Whether grants and default privileges are part of the schema.
+    *rows* are the results of all queries so far; the other arguments as of ``read_schema``.
     """
     yield PlannedQuery(field="frequent", sql=presence.FREQUENT)
     (present,) = rows.frequent

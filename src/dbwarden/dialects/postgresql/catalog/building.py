@@ -65,13 +65,7 @@ class SchemaBuilder:
                 assert_never(stage)
 
     def schema(self, *, server_version: int, default_namespace: str, privileges: bool) -> Schema:
-        """Return the schema, once all results are available.
-
-        Args:
-            server_version: ``server_version_num``.
-            default_namespace: The namespace that printed text omits.
-            privileges: Whether grants are part of the schema, or only kept for recreated objects.
-        """
+        """Return the schema, once all results are available; arguments as of ``read_schema``."""
         self.advance("tables")
         known, rows = self._known, self._rows
         directory.add_rest(known, rows)

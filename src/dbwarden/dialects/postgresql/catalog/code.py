@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.columns import sequence_options
 from dbwarden.dialects.postgresql.catalog.directory import Directory
-from dbwarden.dialects.postgresql.catalog.options import parameters, table_parameters
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
+from dbwarden.dialects.postgresql.catalog.rows import Row, Rows, parameters, table_parameters
 from dbwarden.quoting import text_literal
 from dbwarden.schema import (
     Aggregate,

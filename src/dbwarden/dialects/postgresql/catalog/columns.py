@@ -8,9 +8,8 @@ from typing import Any
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
-from dbwarden.dialects.postgresql.catalog.options import parameters
 from dbwarden.dialects.postgresql.catalog.parts import DEFAULT_COLLATION, Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row
+from dbwarden.dialects.postgresql.catalog.rows import Row, parameters
 from dbwarden.schema import Column, Generated, Identity, ObjectKind, QualifiedName, SequenceOptions
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}

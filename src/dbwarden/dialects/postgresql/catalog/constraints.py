@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
-from dbwarden.dialects.postgresql.catalog.options import parameters
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, numbers
+from dbwarden.dialects.postgresql.catalog.rows import Row, numbers, parameters
 from dbwarden.schema import (
     Check,
     Constraint,
@@ -59,36 +59,10 @@ def _constraint(directory: Directory, row: Row) -> Constraint:
     comment = directory.comment(classes.CONSTRAINT, row["oid"])
     match row["kind"]:
         case "p":
-            columns, include = _key_columns(directory, row)
-            return PrimaryKey(
-                name=row["name"],
-                columns=columns,
-                include=include,
-                deferrable=_deferral(row),
-                without_overlaps=row["period"],
-                parameters=parameters(row["options"]),
-                clustered=row["clustered"],
-                valid=row["valid"],
-                comment=comment,
-                index_comment=directory.comment(classes.CLASS, row["index"]),
-                inherited=row["inherited"],
-            )
+            return PrimaryKey(**_key_fields(directory, row))
         case "u":
-            columns, include = _key_columns(directory, row)
-            return Unique(
-                name=row["name"],
-                columns=columns,
-                include=include,
-                nulls_not_distinct=row["nulls_not_distinct"],
-                deferrable=_deferral(row),
-                without_overlaps=row["period"],
-                parameters=parameters(row["options"]),
-                clustered=row["clustered"],
-                valid=row["valid"],
-                comment=comment,
-                index_comment=directory.comment(classes.CLASS, row["index"]),
-                inherited=row["inherited"],
-            )
+            nulls = row["nulls_not_distinct"]
+            return Unique(**_key_fields(directory, row), nulls_not_distinct=nulls)
         case "f":
             return _foreign_key(directory, row, comment)
         case "c":
@@ -113,9 +87,21 @@ def _constraint(directory: Directory, row: Row) -> Constraint:
             )
 
 
-def _key_columns(directory: Directory, row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _key_fields(directory: Directory, row: Row) -> dict[str, Any]:
     names = directory.column_names(row["relation"], numbers(row["index_columns"]))
-    return names[: row["key_count"]], names[row["key_count"] :]
+    return {
+        "name": row["name"],
+        "columns": names[: row["key_count"]],
+        "include": names[row["key_count"] :],
+        "deferrable": _deferral(row),
+        "without_overlaps": row["period"],
+        "parameters": parameters(row["options"]),
+        "clustered": row["clustered"],
+        "valid": row["valid"],
+        "comment": directory.comment(classes.CONSTRAINT, row["oid"]),
+        "index_comment": directory.comment(classes.CLASS, row["index"]),
+        "inherited": row["inherited"],
+    }
 
 
 def _foreign_key(directory: Directory, row: Row, comment: str | None) -> ForeignKey:

@@ -129,21 +129,20 @@ def add_rest(directory: Directory, rows: Rows) -> None:
 
 
 def _add_named(directory: Directory, rows: Rows) -> None:
-    for row in rows.namespaces:
-        directory.refs[classes.NAMESPACE, row["oid"]] = Ref(ObjectKind.NAMESPACE, None, row["name"])
-    for row in rows.extensions:
-        directory.refs[classes.EXTENSION, row["oid"]] = Ref(ObjectKind.EXTENSION, None, row["name"])
-    for kind, part in (
-        (ObjectKind.ROUTINE, rows.routines),
-        (ObjectKind.AGGREGATE, rows.aggregates),
+    for catalog, kind, found in (
+        (classes.NAMESPACE, ObjectKind.NAMESPACE, rows.namespaces),
+        (classes.EXTENSION, ObjectKind.EXTENSION, rows.extensions),
+        (classes.EVENT_TRIGGER, ObjectKind.EVENT_TRIGGER, rows.event_triggers),
     ):
-        for row in part:
-            directory.refs[classes.PROC, row["oid"]] = ref_of(kind, _name(row), row["identity"])
-    for row in rows.statistics:
-        directory.refs[classes.STATISTICS, row["oid"]] = ref_of(ObjectKind.STATISTICS, _name(row))
-    for row in rows.event_triggers:
-        ref = Ref(ObjectKind.EVENT_TRIGGER, None, row["name"])
-        directory.refs[classes.EVENT_TRIGGER, row["oid"]] = ref
+        for row in found:
+            directory.refs[catalog, row["oid"]] = Ref(kind, None, row["name"])
+    for catalog, kind, found in (
+        (classes.PROC, ObjectKind.ROUTINE, rows.routines),
+        (classes.PROC, ObjectKind.AGGREGATE, rows.aggregates),
+        (classes.STATISTICS, ObjectKind.STATISTICS, rows.statistics),
+    ):
+        for row in found:
+            directory.refs[catalog, row["oid"]] = ref_of(kind, _name(row), row.get("identity"))
     for row in rows.plain_objects:
         if row["class"] != classes.TRIGGER:  # a part of a table
             ref = ref_of(ObjectKind(row["kind"]), _name(row), row["part"])

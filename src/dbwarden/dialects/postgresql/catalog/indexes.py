@@ -5,9 +5,8 @@ from functools import lru_cache
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
-from dbwarden.dialects.postgresql.catalog.options import parameters
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, numbers
+from dbwarden.dialects.postgresql.catalog.rows import Row, numbers, parameters
 from dbwarden.schema import Index, IndexColumn, ObjectKind, Ref
 
 

@@ -10,16 +10,20 @@ be SQL. It differs if two objects differ, and contains no OIDs, which vary betwe
 
 from typing import LiteralString
 
-from dbwarden.dialects.postgresql.catalog.queries import SYSTEM, collation, is_extension_owned
+from dbwarden.dialects.postgresql.catalog.queries import (
+    SYSTEM,
+    collation,
+    is_extension_owned,
+    name_of,
+)
 
 # A multirange type has a name of its own, made of that of the range type unless it is given.
 _RANGES: LiteralString = f"""
 SELECT 'range type', 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text, NULL::text,
        ARRAY[['definition', 'AS RANGE (' || concat_ws(', ',
          'subtype = ' || format_type(r.rngsubtype, NULL),
-         CASE WHEN NOT o.opcdefault THEN 'subtype_opclass = ' ||
-           CASE WHEN pg_opclass_is_visible(o.oid) THEN quote_ident(o.opcname)
-                ELSE format('%s.%I', o.opcnamespace::regnamespace, o.opcname) END END,
+         CASE WHEN NOT o.opcdefault
+              THEN 'subtype_opclass = ' || {name_of("opclass", "o", "opc")} END,
          CASE WHEN r.rngcollation <> s.typcollation
               THEN 'collation = ' || {collation("r.rngcollation")} END,
          'canonical = ' || nullif(r.rngcanonical::oid, 0)::regproc,
@@ -27,9 +31,7 @@ SELECT 'range type', 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text
          CASE WHEN m.typname <> CASE WHEN t.typname ~ 'range'
                                      THEN regexp_replace(t.typname, 'range', 'multirange')
                                      ELSE t.typname || '_multirange' END
-              THEN 'multirange_type_name = ' ||
-                CASE WHEN pg_type_is_visible(m.oid) THEN quote_ident(m.typname)
-                     ELSE format('%s.%I', m.typnamespace::regnamespace, m.typname) END END) || ')']]
+              THEN 'multirange_type_name = ' || {name_of("type", "m", "typ")} END) || ')']]
 FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid JOIN pg_opclass o ON o.oid = r.rngsubopc
 JOIN pg_type s ON s.oid = r.rngsubtype JOIN pg_type m ON m.oid = r.rngmultitypid
 UNION ALL
@@ -56,20 +58,16 @@ FROM pg_collation l, LATERAL (SELECT to_jsonb(l) AS item) j
 """
 
 
-_TEXT_SEARCH: LiteralString = """
+_TEXT_SEARCH: LiteralString = f"""
 SELECT 'text search dictionary', 'pg_ts_dict'::regclass, d.oid, d.dictnamespace,
        d.dictname::text, NULL,
-       ARRAY[['definition', '(' || concat_ws(', ', 'TEMPLATE = ' ||
-         CASE WHEN pg_ts_template_is_visible(t.oid) THEN quote_ident(t.tmplname)
-              ELSE format('%s.%I', t.tmplnamespace::regnamespace, t.tmplname) END,
-         d.dictinitoption) || ')']]
+       ARRAY[['definition', '(' || concat_ws(', ',
+         'TEMPLATE = ' || {name_of("ts_template", "t", "tmpl")}, d.dictinitoption) || ')']]
 FROM pg_ts_dict d JOIN pg_ts_template t ON t.oid = d.dicttemplate
 UNION ALL
 SELECT 'text search configuration', 'pg_ts_config'::regclass, c.oid, c.cfgnamespace,
        c.cfgname::text, NULL,
-       ARRAY[['parser', '(PARSER = ' ||
-         CASE WHEN pg_ts_parser_is_visible(p.oid) THEN quote_ident(p.prsname)
-              ELSE format('%s.%I', p.prsnamespace::regnamespace, p.prsname) END || ')']]
+       ARRAY[['parser', '(PARSER = ' || {name_of("ts_parser", "p", "prs")} || ')']]
        || (SELECT array_agg(ARRAY['mapping ' || m.alias, m.dictionaries] ORDER BY m.alias)
            FROM (SELECT k.alias, string_agg(m.mapdict::regdictionary::text, ', '
                                             ORDER BY m.mapseqno) AS dictionaries

@@ -6,8 +6,6 @@ functions follow the connection's search_path, so names in the default namespace
 
 from typing import LiteralString
 
-from dbwarden.dialects.postgresql.catalog import not_null
-
 SYSTEM: LiteralString = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
 
@@ -27,14 +25,21 @@ def _is_internal(catalog: LiteralString, oid: LiteralString) -> LiteralString:
     )
 
 
+def name_of(kind: LiteralString, row: LiteralString, prefix: LiteralString) -> LiteralString:
+    """Return an expression for the name in a *row*, whose columns have the *prefix* of its kind.
+
+    It has its namespace unless the search path finds it.
+    """
+    return (
+        f"CASE WHEN pg_{kind}_is_visible({row}.oid) THEN quote_ident({row}.{prefix}name)"
+        f" ELSE format('%s.%I', {row}.{prefix}namespace::regnamespace, {row}.{prefix}name) END"
+    )
+
+
 def collation(oid: LiteralString) -> LiteralString:
     """Return an expression for the name of a collation."""
-    return (
-        "(SELECT CASE WHEN pg_collation_is_visible(l.oid) THEN quote_ident(l.collname)"
-        " ELSE quote_ident(ln.nspname) || '.' || quote_ident(l.collname) END"
-        " FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace"
-        f" WHERE l.oid = {oid})"
-    )
+    name = name_of("collation", "l", "coll")
+    return f"(SELECT {name} FROM pg_collation l WHERE l.oid = {oid})"
 
 
 NAMESPACES: LiteralString = f"""
@@ -105,12 +110,35 @@ WHERE {SYSTEM} AND c.relkind IN ('r', 'p', 'v', 'm', 'c', 'f') AND c.relpersiste
 """
 
 
+# What PostgreSQL 18 stores about a NOT NULL, and the join for it. A child's state follows its
+# parent's. Names that the server chose are omitted, because many columns have one.
+_NAMED: tuple[LiteralString, LiteralString] = (
+    """
+       CASE WHEN k.coninhcount = 0 THEN
+                 concat_ws(' ', CASE WHEN NOT k.convalidated THEN 'NOT VALID' END,
+                           CASE WHEN k.connoinherit THEN 'NO INHERIT' END)
+            ELSE '' END AS not_null_state,
+       CASE WHEN k.coninhcount = 0 AND (NOT k.convalidated OR k.connoinherit
+                 OR k.conname <> concat(c.relname, '_', a.attname, '_not_null')
+                    -- The server shortens a name of more than 63 bytes.
+                    AND octet_length(concat(c.relname, '_', a.attname, '_not_null')) <= 63)
+            THEN k.conname::text END AS not_null_name""",
+    """
+LEFT JOIN pg_constraint k
+       ON k.contype = 'n' AND k.conrelid = a.attrelid AND k.conkey[1] = a.attnum""",
+)
+_UNNAMED: tuple[LiteralString, LiteralString] = (
+    "'' AS not_null_state, NULL::text AS not_null_name",
+    "",
+)
+
+
 def columns(version: int) -> LiteralString:
     """Return the query for the columns of tables and views, and attributes of composite types.
 
     It includes index columns with options or a statistics target.
     """
-    named, joined = not_null.NAMED if version >= 180000 else not_null.NONE
+    named, joined = _NAMED if version >= 180000 else _UNNAMED
     return f"""
 SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text AS name,
        format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null,
@@ -183,7 +211,7 @@ def indexes(version: int) -> LiteralString:
     nulls: LiteralString = "i.indnullsnotdistinct" if version >= 150000 else "false"
     return f"""
 SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS relation, x.relname::text AS name,
-       x.relkind::text AS kind, m.amname::text AS method, i.indisunique AS "unique",
+       m.amname::text AS method, i.indisunique AS "unique",
        i.indkey::text AS columns, i.indnkeyatts::int4 AS key_count,
        i.indclass::text AS classes, i.indcollation::text AS collations,
        i.indoption::text AS flags, i.indisvalid AS valid, i.indisclustered AS clustered,
@@ -203,11 +231,9 @@ WHERE {SYSTEM} AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.
 """
 
 
-OPERATOR_CLASSES: LiteralString = """
-SELECT o.oid::int8 AS oid, o.opcdefault AS is_default,
-       CASE WHEN pg_opclass_is_visible(o.oid) THEN quote_ident(o.opcname)
-            ELSE quote_ident(n.nspname) || '.' || quote_ident(o.opcname) END AS name
-FROM pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace
+OPERATOR_CLASSES: LiteralString = f"""
+SELECT o.oid::int8 AS oid, o.opcdefault AS is_default, {name_of("opclass", "o", "opc")} AS name
+FROM pg_opclass o
 """
 
 # There are few distinct lists, however many indexes exist.

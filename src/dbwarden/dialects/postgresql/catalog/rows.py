@@ -1,9 +1,11 @@
-"""The results of the catalog queries."""
+"""The results of the catalog queries, and how to parse their values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from dbwarden.schema import InAnyOrder, Parameters
 
 Row = Mapping[str, Any]
 """One row: values by column name, as the driver returns them."""
@@ -49,3 +51,17 @@ def numbers(text: str | None) -> tuple[int, ...]:
     This is faster than letting the driver decode arrays.
     """
     return tuple(map(int, text.strip("{}").replace(",", " ").split())) if text else ()
+
+
+def parameters(options: Iterable[str] | None) -> Parameters:
+    """Return the parameters in an array of ``name=value``, as the catalog stores them."""
+    if not options:
+        return ()
+    pairs = (option.partition("=") for option in options)
+    return InAnyOrder((name, value) for name, _, value in pairs)
+
+
+def table_parameters(row: Row) -> Parameters:
+    """Return the storage parameters of a table or materialized view and of its TOAST table."""
+    toast = tuple((f"toast.{name}", value) for name, value in parameters(row["toast_options"]))
+    return InAnyOrder((*parameters(row["options"]), *toast)) or ()

@@ -7,9 +7,8 @@ from typing import TypeVar
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
-from dbwarden.dialects.postgresql.catalog.options import table_parameters
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
+from dbwarden.dialects.postgresql.catalog.rows import Row, Rows, table_parameters
 from dbwarden.schema import (
     Check,
     Constraint,

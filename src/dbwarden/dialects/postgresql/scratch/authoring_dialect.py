@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, LiteralString
 from urllib.parse import quote
 
@@ -14,17 +15,11 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL, parse_url
 from dbwarden.dialects.authoring import ScratchAddress, Unit
 from dbwarden.dialects.postgresql import ddl
-from dbwarden.dialects.postgresql.catalog.snapshot import read_database
+from dbwarden.dialects.postgresql.catalog import read_database
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
 from dbwarden.dialects.postgresql.ddl.safer_forms import safer_form
-from dbwarden.dialects.postgresql.migrate.connect_errors import SCRATCH, connect_failure
-from dbwarden.dialects.postgresql.migrate.connecting import (
-    CONNECT_FAILURES,
-    connect,
-    connect_arguments,
-    refuse_old_server,
-)
-from dbwarden.dialects.postgresql.migrate.retrying import while_full
+from dbwarden.dialects.postgresql.migrate.connect_errors import SCRATCH
+from dbwarden.dialects.postgresql.migrate.connecting import dial
 from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
 from dbwarden.dialects.postgresql.scratch.client import client_of
 from dbwarden.dialects.postgresql.scratch.expressions import replace_synonyms
@@ -102,9 +97,7 @@ class PostgresAuthoringDialect:
 
     async def read_live(self, config: DatabaseConfig) -> Schema:
         """Read the schema of the configured database, without the migration history."""
-        url = await config.resolve_url(migrating=True)
-        raw = await _dial_url(url, config, url.database, config.url_setting(migrating=True))
-        try:
+        async with _live(config) as raw:
             namespace = default_namespace(config)
             _check_default_namespace(config, namespace, await raw.fetchrow(_WHERE))
             await raw.execute(f"SET search_path TO {quoted(namespace)}")
@@ -112,17 +105,11 @@ class PostgresAuthoringDialect:
             names = (config.ledger_table, backfill_table(config.ledger_table))
             ours = [QualifiedName(place, name) for name in names]
             return await read_database(raw, namespace, ours, privileges=config.compare_privileges)
-        finally:
-            raw.terminate()
 
     async def read_sizes(self, config: DatabaseConfig) -> LiveStats:
         """Read the sizes and the traffic of the configured database's tables."""
-        url = await config.resolve_url(migrating=True)
-        raw = await _dial_url(url, config, url.database, config.url_setting(migrating=True))
-        try:
+        async with _live(config) as raw:
             return await read_sizes(raw, default_namespace(config))
-        finally:
-            raw.terminate()
 
     def match_names(self, current: Schema, desired: Schema) -> Schema:
         """Return *desired*, because PostgreSQL compares names exactly."""
@@ -141,6 +128,16 @@ _WHERE: LiteralString = (
     " WHERE name = 'search_path' AND source NOT IN ('client', 'session')"
 )
 """Returns no row if the URL sets the search_path."""
+
+
+@asynccontextmanager
+async def _live(config: DatabaseConfig) -> AsyncGenerator[Any]:
+    url = await config.resolve_url(migrating=True)
+    raw = await dial(url, config, config.url_setting(migrating=True))
+    try:
+        yield raw
+    finally:
+        raw.terminate()
 
 
 def _check_default_namespace(config: DatabaseConfig, here: str, row: Sequence[Any] | None) -> None:
@@ -163,29 +160,13 @@ def _check_default_namespace(config: DatabaseConfig, here: str, row: Sequence[An
 def _embedded_place(server: EmbeddedServer) -> Place:
     folder = str(server.folder)
 
-    async def dial(database: str) -> Any:
+    async def dial_database(database: str) -> Any:
         return await asyncpg.connect(
             host=folder, port=server.port, user="postgres", database=database
         )
 
     address = ScratchAddress(kind="postgresql", host=folder, port=server.port, user="postgres")
-    return Place(dial, address)
-
-
-async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str, setting: str) -> Any:
-    arguments = {**connect_arguments(url, config), "database": database}
-
-    async def dial() -> Any:
-        try:
-            with anyio.fail_after(config.connect_timeout):
-                raw = await connect(arguments)
-        except CONNECT_FAILURES as error:
-            failure = connect_failure(error, url, config.database_name, setting)
-        else:
-            return refuse_old_server(raw, url, config)
-        raise failure
-
-    return await while_full(dial)
+    return Place(dial_database, address)
 
 
 @asynccontextmanager
@@ -207,14 +188,14 @@ async def _opened(
 async def _on_server(
     url: DatabaseURL, config: DatabaseConfig, setting: str
 ) -> AsyncGenerator[PostgresScratchServer]:
-    async def dial(database: str) -> Any:
-        return await _dial_url(url, config, database, setting)
+    async def dial_database(database: str) -> Any:
+        return await dial(replace(url, database=database), config, setting)
 
     host, port = url.hosts[0] if url.hosts else ("localhost", 5432)
     address = ScratchAddress(
         kind="postgresql", host=host, port=port, user=url.user, password=url.password
     )
-    place = Place(dial, address)
+    place = Place(dial_database, address)
     async with _opened(place, url.database, config, exclusive=False) as scratch:
         yield scratch
 
@@ -237,7 +218,7 @@ async def _on_own_server(
     setting = config.url_setting(migrating=True)
     try:
         url = await config.resolve_url(migrating=True)
-        raw = await _dial_url(url, config, url.database, setting)
+        raw = await dial(url, config, setting)
     except DBWardenError as error:
         raise _no_scratch(config, f"{missing.message}, and {error.message}") from error
     may = await raw.fetchval(
