@@ -30,7 +30,7 @@ from dbwarden.authoring.collect import desired
 from dbwarden.dialects.base import OnDone, PendingMigration
 from dbwarden.dialects.postgresql.migrate import batching, history_queries
 from dbwarden.dialects.postgresql.migrate.connection import PostgresConnection
-from dbwarden.dialects.postgresql.migrate.status_query import StatusQuery
+from dbwarden.dialects.postgresql.migrate.history_queries import StatusQuery
 from dbwarden.dialects.postgresql.scratch.authoring_dialect import AUTHORING_DIALECT
 from dbwarden.dialects.postgresql.scratch.data_folder import server_pid
 from dbwarden.migration_history import Reading
@@ -85,7 +85,7 @@ def with_unlock_alone() -> Iterator[None]:
     async def plain(self: PostgresConnection, row_ids: Collection[int] = ()) -> Reading:
         if not self._lock.held:
             return await read_last(self, row_ids)
-        return (await self._read_status(StatusQuery(row_ids=row_ids))).reading
+        return (await self._read_status(StatusQuery(row_ids=tuple(row_ids)))).reading
 
     with _replaced(PostgresConnection, "read_last", plain):
         yield

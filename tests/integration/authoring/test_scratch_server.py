@@ -1,11 +1,12 @@
 """The server on which scratch databases are created."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dbwarden.errors import UsageError
+from dbwarden.errors import ConnectError, UsageError
 from dbwarden.operations.make_migrations import make_migrations
 from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.user_model import USER_MODEL
@@ -92,6 +93,14 @@ async def test_a_scratch_role_that_may_not_create_databases_is_named(project: Pr
         await project.with_options(scratch=url).make("users")
     assert f'ALTER ROLE "{role}" CREATEDB' in (caught.value.next_step or "")
     await project.fetch(f"DROP ROLE {role}")
+
+
+async def test_a_silent_scratch_server_is_an_error_within_the_timeout(project: Project) -> None:
+    project.models(USER_MODEL)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://ann@127.0.0.1:{silent.getsockname()[1]}/postgres"
+        with pytest.raises(ConnectError, match=r"did not answer within 0\.2 s"):
+            await project.with_options(scratch=url, connect_timeout=0.2).make("users")
 
 
 @pytest.mark.usefixtures("no_binaries")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import LiteralString
 
 from dbwarden.dialects.backfilling import backfill_row
@@ -10,11 +10,9 @@ from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.postgresql.backfill.keys import Key, TableKey
 from dbwarden.dialects.postgresql.backfill.walking import NextRows
 from dbwarden.dialects.postgresql.migrate import history_rows
-from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress
 from dbwarden.dialects.postgresql.sql.quoting import literal
 from dbwarden.dialects.writer import Writer
-from dbwarden.migration_history import BackfillRow, BackfillState, backfill_table
-from dbwarden.quoting import quoted
+from dbwarden.migration_history import BackfillRow, BackfillState
 from dbwarden.types import Checksum
 
 _COLUMNS: LiteralString = """
@@ -48,22 +46,14 @@ _OPEN: LiteralString = "state <> 'done'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateTable:
-    """The table of backfills next to a ledger, both qualified."""
+    """The table of backfills next to the qualified ``ledger``."""
 
-    name: str
     ledger: str
 
-    @staticmethod
-    def of(address: LedgerAddress) -> "StateTable":
-        """Return the table for the ledger at *address*, as the server looks it up."""
-        beside = replace(address, table=backfill_table(address.table))
-        return StateTable(name=beside.lookup_name, ledger=address.lookup_name)
-
-    @staticmethod
-    def beside(ledger: str, ledger_table: str) -> "StateTable":
-        """Return the table for the qualified *ledger*, whose name is *ledger_table*."""
-        place = ledger.removesuffix(quoted(ledger_table))
-        return StateTable(name=f"{place}{quoted(backfill_table(ledger_table))}", ledger=ledger)
+    @property
+    def name(self) -> str:
+        """Its qualified name."""
+        return history_rows.backfills_beside(self.ledger)
 
     def create_sql(self) -> str:
         """Return the statement that creates the table if it does not exist."""

@@ -24,7 +24,6 @@ from dbwarden.dialects.postgresql.backfill.keys import Key, TableKey
 from dbwarden.dialects.postgresql.backfill.pressure import SQL as PRESSURE_SQL
 from dbwarden.dialects.postgresql.backfill.pressure import LagTracker, positions
 from dbwarden.dialects.postgresql.backfill.state_rows import StateTable, parse_row
-from dbwarden.dialects.postgresql.backfill.statements import Statements
 from dbwarden.dialects.postgresql.backfill.walking import NextRows, Walk
 from dbwarden.dialects.postgresql.migrate.batching import Limits, milliseconds
 from dbwarden.dialects.postgresql.migrate.connecting import application_name
@@ -60,7 +59,7 @@ class PostgresBackfills:
         """Store the arguments; *ledger* is its table, qualified."""
         self._session = session
         self._config = config
-        self._table = StateTable.beside(ledger, config.ledger_table)
+        self._table = StateTable(ledger=ledger)
         self._writer = Writer.this_process()
         self._lag = LagTracker()
         self._lag_hidden = False
@@ -69,7 +68,7 @@ class PostgresBackfills:
     async def read(self) -> tuple[BackfillRow, ...]:
         """Return the rows of all backfills, oldest first."""
         try:
-            lines = await self._lines(self._table.read_sql())
+            lines = await self._session.lines(self._table.read_sql())
         except ServerRefused as refused:
             if refused.sqlstate == UNDEFINED_TABLE:
                 return ()
@@ -85,7 +84,7 @@ class PostgresBackfills:
         total = await self._estimate(walk, key)
         start = self._table.start_sql(pending, key, total, work.checksum, self._writer)
         async with self._transaction(f"{self._table.create_sql()};"):
-            await self._send(start)
+            await self._session.send(start)
         return await self._row(work, lock=False)
 
     async def _estimate(self, walk: Walk, key: TableKey) -> int | None:
@@ -120,7 +119,9 @@ class PostgresBackfills:
                 busy = await self._apply(work, found, row.batches + 1, limit)
                 spent_ms = (time.monotonic() - began) * 1000
                 moved = self._table.batch_sql(key, found, size, spent_ms, self._writer)
-                ((after,),) = await self._lines(moved)  # not one more flight: rows are locked
+                ((after,),) = await self._session.lines(
+                    moved
+                )  # not one more flight: rows are locked
                 done = BatchDone(row=parse_row(after or ""), rows=found.rows, busy=busy)
         self._lap = time.monotonic()
         return done
@@ -128,17 +129,18 @@ class PostgresBackfills:
     async def _apply(self, work: BackfillWork, found: NextRows, number: int, limit: float) -> float:
         """Change the rows of batch *number*; return the seconds, without those of one flight."""
         sent = time.monotonic()
-        await self._send(self._settings(work.migration.key, self._config.lock_timeout, limit))
+        await self._session.send(
+            self._settings(work.migration.key, self._config.lock_timeout, limit)
+        )
         begun = time.monotonic()
-        statements = Statements(self._session, self._config.database_name, work)
-        await statements.run(found.condition, found.rows, number)
+        await self._walk(work).change(found, number)
         return max(0.0, time.monotonic() - begun - (begun - sent))
 
     async def _begin_cycle(self, walk: Walk, key: str, table: TableKey) -> Key | None:
         """Record the last key of the table; ``None`` if the table is empty."""
         last = await walk.last_key(table)
         if last is not None:
-            await self._send(self._table.begin_cycle_sql(key, last))
+            await self._session.send(self._table.begin_cycle_sql(key, last))
         return last
 
     async def _end_cycle(
@@ -147,11 +149,11 @@ class PostgresBackfills:
         """Finish the backfill, or begin another cycle for rows that do not satisfy ``until``."""
         left = await walk.count_left(table)
         if left == 0:
-            await self._send(self._table.finish_sql(row.key))
+            await self._session.send(self._table.finish_sql(row.key))
         elif row.left is not None and left >= row.left:
             raise no_cycle_left(work, row.cycle, left, self._config.database_name)
         else:
-            await self._send(self._table.next_cycle_sql(row.key, left))
+            await self._session.send(self._table.next_cycle_sql(row.key, left))
 
     async def set_state(self, key: str, state: BackfillState, *, error: str | None = None) -> None:
         """Set the state of a backfill that has not ended."""
@@ -169,7 +171,7 @@ class PostgresBackfills:
             None if keep_cursor else (table, total),
         )
         async with self._transaction(""):
-            await self._send(sql)
+            await self._session.send(sql)
 
     async def report_waiting(self, key: str, reason: str | None) -> None:
         """Record why the runner of a backfill waits now."""
@@ -177,7 +179,7 @@ class PostgresBackfills:
 
     async def pressure(self) -> Pressure:
         """Return what others suffer now; the lag is as old as this connection at most."""
-        ((written, waits, replicas),) = await self._lines(PRESSURE_SQL)
+        ((written, waits, replicas),) = await self._session.lines(PRESSURE_SQL)
         replayed, hidden = positions(replicas)
         if hidden and not self._lag_hidden:
             self._lag_hidden = True
@@ -220,16 +222,10 @@ class PostgresBackfills:
         return f"{limits.sql(key)}SET LOCAL idle_in_transaction_session_timeout={abandoned};"
 
     async def _row(self, work: BackfillWork, *, lock: bool) -> BackfillRow:
-        lines = await self._lines(self._table.read_sql(work.migration.key, lock=lock))
+        lines = await self._session.lines(self._table.read_sql(work.migration.key, lock=lock))
         if not lines:
             raise rolled_back(work, self._config.database_name)
         return parse_row(lines[0][0] or "")
-
-    async def _lines(self, query: str) -> list[list[str | None]]:
-        return await self._session.lines(query)
-
-    async def _send(self, sql: str) -> None:
-        await self._session.send(sql)
 
     async def _write(self, sql: str) -> None:
         """Change the row of a backfill outside of a batch."""

@@ -181,62 +181,55 @@ def render(units: Sequence[Unit], limits: Limits, *, opening: str = "") -> Messa
     position = len(opening)
     for unit in units:
         for piece in _pieces(unit, limits):
-            match piece:
-                case _Ours(text=written, done=int(done)):
-                    marks.append((unit.number, done))
-                case _Ours(text=written):
-                    pass
-                case _Theirs(text=written, offset=offset):
-                    length = len(written)
-                    slices.append(
-                        Slice(start=position, length=length, unit=unit, step_offset=offset)
-                    )
-            text.append(written)
-            position += len(written)
+            length = len(piece.text)
+            if piece.done is not None:
+                marks.append((unit.number, piece.done))
+            if piece.offset is not None:
+                offset = piece.offset
+                slices.append(Slice(start=position, length=length, unit=unit, step_offset=offset))
+            text.append(piece.text)
+            position += length
     return Message(
         text="".join(text), units=tuple(units), slices=tuple(slices), markers=tuple(marks)
     )
 
 
-class _Ours(NamedTuple):
-    """A part of a message that we add; ``done`` is the number of statements before a marker."""
+class _Piece(NamedTuple):
+    """A part of a message: of a step, from ``offset`` on, or one that we add.
+
+    ``done`` is the number of statements before a marker.
+    """
 
     text: str
     done: int | None = None
+    offset: int | None = None
 
 
-class _Theirs(NamedTuple):
-    """A part of a step, from *offset* on."""
-
-    text: str
-    offset: int
-
-
-def _pieces(unit: Unit, limits: Limits) -> Iterator[_Ours | _Theirs]:
-    yield _Ours(MESSAGE_BEGIN)
+def _pieces(unit: Unit, limits: Limits) -> Iterator[_Piece]:
+    yield _Piece(MESSAGE_BEGIN)
     if unit.step is not None:
-        yield _Ours(limits.sql(unit.pending.migration.key) + unit.prelude)
+        yield _Piece(limits.sql(unit.pending.migration.key) + unit.prelude)
         yield from _step_pieces(unit.step)
-        yield _Ours(RESET)
-    yield _Ours(f"{unit.record};SELECT set_config('{DONE}','{unit.number}',false);COMMIT;")
+        yield _Piece(RESET)
+    yield _Piece(f"{unit.record};SELECT set_config('{DONE}','{unit.number}',false);COMMIT;")
     if unit.step is not None and unit.step.number == len(unit.pending.steps):
         left = leftovers(unit.pending.steps)
-        yield _Ours(f"BEGIN;{left}COMMIT;" if left else "")
+        yield _Piece(f"BEGIN;{left}COMMIT;" if left else "")
 
 
-def _step_pieces(step: Step) -> Iterator[_Ours | _Theirs]:
+def _step_pieces(step: Step) -> Iterator[_Piece]:
     begin = 0
     offsets = statement_offsets(step)
     first = _first_marker(step)
     for done, offset in enumerate(offsets[first:], start=first):
-        yield _Theirs(step.text[begin:offset], begin)
-        yield _Ours(_MARKER, done)
+        yield _Piece(step.text[begin:offset], offset=begin)
+        yield _Piece(_MARKER, done)
         begin = offset
-    yield _Theirs(step.text[begin:], begin)
+    yield _Piece(step.text[begin:], offset=begin)
     # On a line of its own: the text may end in a comment.
-    yield _Ours(_END)
+    yield _Piece(_END)
     if first <= len(offsets):
-        yield _Ours(_MARKER, len(offsets))
+        yield _Piece(_MARKER, len(offsets))
 
 
 def _first_marker(step: Step) -> int:

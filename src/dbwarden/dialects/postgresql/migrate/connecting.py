@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import anyio
@@ -46,7 +47,7 @@ def application_name(database: str, writer: Writer, base: str = "dbwarden") -> s
     return plain_name(f"{base} {database} {writer.host}", NAME_LIMIT - len(tail)) + tail
 
 
-def connect_arguments(url: DatabaseURL, config: DatabaseConfig) -> dict[str, Any]:
+def _connect_arguments(url: DatabaseURL, config: DatabaseConfig) -> dict[str, Any]:
     """Return the arguments of ``asyncpg.connect``.
 
     They request no settings but our name and those of the URL, because a pooler refuses settings
@@ -86,36 +87,39 @@ async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
         raise timed_out(config.connect_timeout, url, config.database_name)
 
     raw, url = await while_full(first)
-
-    async def reconnect() -> Any:
-        return await while_full(lambda: _connect(url, config, setting))
-
+    reconnect = partial(dial, url, config, setting)
     grace = GRACE_READING if read_only else GRACE
     return Session(raw, config.database_name, reconnect, grace=grace)
 
 
+async def dial(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
+    """Connect to *url*, the *setting* of *config*, each try within ``connect_timeout`` seconds.
+
+    Raises:
+        ConnectError: As for :func:`open_session`.
+    """
+
+    async def once() -> Any:
+        with anyio.move_on_after(config.connect_timeout):
+            return await _connect(url, config, setting)
+        raise timed_out(config.connect_timeout, url, config.database_name)
+
+    return await while_full(once)
+
+
 async def _connect(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
     try:
-        raw = await connect(connect_arguments(url, config))
+        raw = await connect(_connect_arguments(url, config))
     except CONNECT_FAILURES as error:
         files = await anyio.to_thread.run_sync(unreadable_files, url)
         failure = connect_failure(error, url, config.database_name, setting)
     else:
-        return refuse_old_server(raw, url, config)
+        refused = server_too_old(raw.get_server_version().major, url, config.database_name)
+        if refused is None:
+            return raw
+        raw.terminate()
+        raise refused
     raise _unreadable(files, config, setting) if files else failure
-
-
-def refuse_old_server(raw: Any, url: DatabaseURL, config: DatabaseConfig) -> Any:
-    """Return *raw*, or close it and raise if its server is too old.
-
-    Raises:
-        ConnectError: dbwarden does not support the server's version.
-    """
-    refused = server_too_old(raw.get_server_version().major, url, config.database_name)
-    if refused is None:
-        return raw
-    raw.terminate()
-    raise refused
 
 
 async def connect(arguments: Mapping[str, Any]) -> Any:

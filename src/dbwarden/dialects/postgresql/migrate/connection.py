@@ -6,6 +6,7 @@ Write-path modules are imported lazily so that read-only commands start fast.
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -22,7 +23,11 @@ from dbwarden.dialects.base import (
 from dbwarden.dialects.postgresql.migrate import history_queries as ledger
 from dbwarden.dialects.postgresql.migrate.connecting import application_name, open_session
 from dbwarden.dialects.postgresql.migrate.foreign_history import read_foreign_ids
-from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress, read_only_sql
+from dbwarden.dialects.postgresql.migrate.history_queries import (
+    LedgerAddress,
+    StatusQuery,
+    read_only_sql,
+)
 from dbwarden.dialects.postgresql.migrate.lock import (
     AdvisoryLock,
     report_lost_lock,
@@ -30,7 +35,6 @@ from dbwarden.dialects.postgresql.migrate.lock import (
 )
 from dbwarden.dialects.postgresql.migrate.parse_status import StatusReply
 from dbwarden.dialects.postgresql.migrate.pooler import (
-    is_behind_pooler,
     pooler_detected,
     shares_sessions,
 )
@@ -41,7 +45,6 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
     ledger_failed,
 )
 from dbwarden.dialects.postgresql.migrate.status_query import (
-    StatusQuery,
     find_holder,
     read_history,
     read_status,
@@ -70,6 +73,7 @@ class PostgresConnection:
         self._status: StatusReply | None = None
         self._own_session: bool | None = None
         self._runner: Runner | None = None
+        self._holder = partial(find_holder, session.lines, self._address)
         self._lock = AdvisoryLock(session, self._address, self._holder, config)
         self._known_fingerprints: Fingerprints | None = None
 
@@ -111,11 +115,11 @@ class PostgresConnection:
             LedgerError: As for ``read``.
         """
         if not self._lock.held:
-            query = StatusQuery(where=False, row_ids=row_ids)
+            query = StatusQuery(where=False, row_ids=tuple(sorted(row_ids)))
             return (await self._read_status(query)).reading
         release, record = self._address.release_sql(), await self._fingerprints.record_sql()
         self._lock.held = None
-        query = StatusQuery(also=release, row_ids=row_ids, record=record)
+        query = StatusQuery(also=release, row_ids=tuple(sorted(row_ids)), record=record)
         status = await self._read_status(query)
         self._lock.held = False
         if not status.also:
@@ -208,14 +212,11 @@ class PostgresConnection:
         async with self._lock.block():
             yield
 
-    async def _holder(self) -> LockHolder | None:
-        return await find_holder(self._session.lines, self._address)
-
     async def _check_own_session(self) -> None:
         if self._own_session is None:
-            backend = (await self._last_status()).backend_pid
-            shared = is_behind_pooler(self._session, backend)
-            self._own_session = not (shared and await shares_sessions(self._session))
+            # Another server process may answer than the one that greeted us.
+            other = (await self._last_status()).backend_pid != self._session.backend_pid
+            self._own_session = not (other and await shares_sessions(self._session))
         if not self._own_session:
             raise pooler_detected(self._name)
 
@@ -310,8 +311,7 @@ class PostgresConnection:
             lock_timeout=config.lock_timeout,
             application=application_name(config.database_name, Writer.this_process()),
         )
-        table = self._table(known)
-        return Runner(self._session, config, table, limits=limits)
+        return Runner(session=self._session, config=config, table=self._table(known), limits=limits)
 
     async def update_row(self, row: LedgerRow, corrected: LedgerRow) -> None:
         """Correct one ledger row; see ``Connection.update_row``."""

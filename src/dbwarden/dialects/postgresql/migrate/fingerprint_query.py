@@ -44,13 +44,7 @@ class FingerprintOptions:
 
 @lru_cache(maxsize=64)  # a fleet sends the same query to all its databases
 def fingerprint_sql(table: str, options: FingerprintOptions, version: int) -> str:
-    """Return an expression for the fingerprint.
-
-    Args:
-        table: The ledger, qualified.
-        options: What to include.
-        version: ``server_version_num``.
-    """
+    """Return an expression for the fingerprint; *table* is the ledger, qualified."""
     basis = literal(f"{ALGORITHM}:{version // 10000}:{options.digest}:")
     gate = " OR ".join(f"EXISTS (SELECT FROM {text})" for text in _GATE)
     others = _hash(options, [*_others(options), *_rare(options, version)])

@@ -165,47 +165,58 @@ _SERVER: LiteralString = """current_setting('server_version'), pg_is_in_recovery
   current_setting('transaction_read_only')"""
 
 
-@lru_cache(maxsize=64)  # a fleet sends the same query to all its databases
-def status_sql(
-    address: LedgerAddress,
-    *,
-    rows: bool = True,
-    alone: bool = False,
-    also: str = "NULL",
-    where: bool = True,
-    row_ids: tuple[int, ...] = (),
-    fingerprint: str | None = None,
-    record: str | None = None,
-) -> str:
-    """Return the SELECT for a :class:`StatusReply`; each row follows the columns of the server.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusQuery:
+    """The options of a status query.
 
-    Expressions that must not be evaluated for each row are in a SELECT of their own.
-
-    Args:
-        address: The ledger.
-        rows: Read the rows. The server refuses that if there is no ledger, and returns nothing
-            if it is empty. Otherwise one line is returned, without a row.
-        alone: The statement is a transaction by itself.
+    Attributes:
+        alone: Each query is a transaction by itself.
         also: A condition with a side effect, evaluated last. The rows show what others committed
             before the statement began, but not that side effect.
+        also_without_ledger: The same if there is no ledger yet; by default *also*.
         where: Return the ledger's namespace, which is needed for writing.
-        row_ids: Rows to read in addition to the live ones.
+        row_ids: Rows to read in addition to the live ones, in their order.
         fingerprint: An expression for the fingerprint, to read after the fingerprints of each row.
         record: A statement of ``record_fingerprint_sql`` to run before *also*.
     """
-    if record is not None:
+
+    alone: bool = False
+    also: str = "NULL"
+    also_without_ledger: str | None = None
+    where: bool = True
+    row_ids: tuple[int, ...] = ()
+    fingerprint: str | None = None
+    record: str | None = None
+
+    @property
+    def fingerprinted(self) -> bool:
+        """True if the query computes a fingerprint."""
+        return self.fingerprint is not None or self.record is not None
+
+
+@lru_cache(maxsize=64)  # a fleet sends the same query to all its databases
+def status_sql(address: LedgerAddress, query: StatusQuery, *, rows: bool = True) -> str:
+    """Return the SELECT for a :class:`StatusReply`; each row follows the columns of the server.
+
+    Expressions that must not be evaluated for each row are in a SELECT of their own. With *rows*,
+    the server refuses it if there is no ledger, and returns nothing if that is empty. Otherwise
+    one line is returned, without a row.
+    """
+    also, opening = query.also, ""
+    if query.record is not None:
         also = f"(SELECT count(*) FROM recorded) >= 0 AND {also}"
-    opening = f"WITH recorded AS ({record}) " if record is not None else ""
+        opening = f"WITH recorded AS ({query.record}) "
     values, tables = _ROWS, f"{address.lookup_name} l{_WITHOUT_FORMAT}"
-    if fingerprint is not None:
-        values += f"{_FINGERPRINTS}, (SELECT {fingerprint})"
+    if query.fingerprint is not None:
+        values += f"{_FINGERPRINTS}, (SELECT {query.fingerprint})"
         tables += _WITHOUT_FINGERPRINTS
     namespace = address.existing_namespace_sql if rows else address.namespace_sql
     there = "true" if rows else address.namespace_exists_sql
+    where = f"(SELECT {namespace})" if query.where else "NULL"
+    held = address.held_sql(namespace, alone=query.alone)
+    read = f", {values} FROM {tables}{_live(query.row_ids)}" if rows else ""
     return f"""{opening}SELECT pg_backend_pid(), {_SERVER}, {there},
-  {f"(SELECT {namespace})" if where else "NULL"}, (SELECT {
-        address.held_sql(namespace, alone=alone)
-    }), (SELECT {also}){f", {values} FROM {tables}{_live(row_ids)}" if rows else ""}"""
+  {where}, (SELECT {held}), (SELECT {also}){read}"""
 
 
 def _live(row_ids: tuple[int, ...]) -> str:
@@ -231,10 +242,7 @@ def history_sql(address: LedgerAddress, limit: int | None, fingerprint: str) -> 
 def details_sql(address: LedgerAddress, *, holder: bool, lag: bool) -> str:
     """Return a query for the details that a :class:`StatusReply` lacks, as one JSON text.
 
-    Args:
-        address: The ledger.
-        holder: Query the holder of the lock.
-        lag: Query the lag of a replica, which some kinds of replicas refuse.
+    They are the *holder* of the lock and the *lag* of a replica, which some replicas refuse.
     """
     holder_query = _HOLDER.format(lock_class=LOCK_CLASS, lock_key=address.lock_key_sql)
     return (

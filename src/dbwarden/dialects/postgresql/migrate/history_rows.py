@@ -215,10 +215,14 @@ def _forget_backfill(table: str, pending: PendingMigration) -> str:
         return ""
     if row is None or row.marked:
         return ""  # there may be no table
-    namespace, _, ledger = table.rpartition(".")
-    name = backfill_table(unquoted(ledger))
     key = literal(pending.migration.key)
-    return f";DELETE FROM {namespace}.{quoted(name)} WHERE key = {key}"
+    return f";DELETE FROM {backfills_beside(table)} WHERE key = {key}"
+
+
+def backfills_beside(ledger: str) -> str:
+    """Return the table of backfills next to *ledger*, both qualified."""
+    place, dot, name = ledger.rpartition(".")
+    return f"{place}{dot}{quoted(backfill_table(unquoted(name)))}"
 
 
 def _first_write(table: str, pending: PendingMigration, values: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ is set before it runs; after a crash the catalog shows whether it took effect.
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
@@ -34,26 +35,16 @@ RunTransaction = Callable[[PendingMigration, Step, str, str], Awaitable[None]]
 """Runs a step and the SQL that records it in one transaction, after the given settings."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
-    """Runs migrations step by step on one session."""
+    """Runs migrations step by step on one session; ``table`` is the ledger, qualified."""
 
-    def __init__(
-        self,
-        session: Session,
-        config: DatabaseConfig,
-        table: str,
-        *,
-        limits: Limits,
-        writer: Writer,
-        run_transaction: RunTransaction,
-    ) -> None:
-        """Store the arguments. *table* is the ledger, qualified."""
-        self._session = session
-        self._config = config
-        self._table = table
-        self._limits = limits
-        self._writer = writer
-        self._run_transaction = run_transaction
+    session: Session
+    config: DatabaseConfig
+    table: str
+    limits: Limits
+    writer: Writer
+    run_transaction: RunTransaction
 
     async def run(self, pending: PendingMigration) -> None:
         """Run the remaining steps of *pending*, each with its journal entry.
@@ -66,14 +57,15 @@ class Journal:
             await self._check_unchanged(pending)
         begun, interrupted = pending.resumed, pending.interrupted
         for step in pending.steps[pending.done :]:
-            await _Run(self, pending, step, begun=begun).run(interrupted=interrupted)
+            run = _Run(journal=self, pending=pending, step=step, begun=begun)
+            await run.run(interrupted=interrupted)
             begun, interrupted = True, False
         if pending.done >= len(pending.steps):
-            await self._session.send(
+            await self.session.send(
                 history_rows.record_sql(
-                    self._table,
+                    self.table,
                     pending,
-                    self._writer,
+                    self.writer,
                     begun=pending.done if begun else None,
                     spent_ms=0,
                 )
@@ -81,51 +73,50 @@ class Journal:
 
     async def _check_unchanged(self, pending: PendingMigration) -> None:
         """Check that the interrupted statement is still the next one in the file."""
-        row = f"SELECT running FROM {self._table} WHERE {history_rows.live_row(pending)}"
-        running = await self._session.value(row)
+        row = f"SELECT running FROM {self.table} WHERE {history_rows.live_row(pending)}"
+        running = await self.session.value(row)
         step = next(iter(pending.steps[pending.done :]), None)
         if step is not None and not step.transactional and step.statements[0].text == running:
             return
         raise PartialMigration(
             "this was under way when an earlier run ended, and the file was edited there since",
-            database=self._config.database_name,
+            database=self.config.database_name,
             location=pending.migration.at(step.line if step is not None else None),
             statement=running,
             next_step="Put the statement back as it was and run the command again, or say how far "
-            f"it is with: dbwarden repair -d {self._config.database_name} "
+            f"it is with: dbwarden repair -d {self.config.database_name} "
             f"--at {pending.migration.key}=STEP",
         )
 
 
+@dataclass(slots=True, kw_only=True)
 class _Run:
-    """One step of one migration."""
+    """One step of one migration; ``clean`` if a refused statement left no trace."""
 
-    def __init__(
-        self, journal: Journal, pending: PendingMigration, step: Step, *, begun: bool
-    ) -> None:
-        self._journal = journal
-        self._session = journal._session
-        self._table = journal._table
-        self._pending = pending
-        self._step = step
-        self._begun = begun
-        self._prelude = prelude_of(pending.steps[: step.number - 1])
-        self._clean = False
+    journal: Journal
+    pending: PendingMigration
+    step: Step
+    begun: bool
+    clean: bool = False
+
+    @property
+    def _prelude(self) -> str:
+        return prelude_of(self.pending.steps[: self.step.number - 1])
 
     @property
     def _statement(self) -> Statement:
-        return self._step.statements[0]
+        return self.step.statements[0]
 
     async def run(self, *, interrupted: bool) -> None:
-        probe = Transactional() if self._step.transactional else probe_of(self._statement)
+        probe = Transactional() if self.step.transactional else probe_of(self._statement)
         if isinstance(probe, Transactional | SessionSetting) and not interrupted:
             try:
-                await self._journal._run_transaction(
-                    self._pending, self._step, self._record_sql(None), self._prelude
+                await self.journal.run_transaction(
+                    self.pending, self.step, self._record_sql(None), self._prelude
                 )
                 return
             except StatementFailed as error:
-                if self._step.transactional or error.sqlstate != IN_TRANSACTION:
+                if self.step.transactional or error.sqlstate != IN_TRANSACTION:
                     raise
         await self._run_outside_transaction(probe, interrupted)
 
@@ -134,12 +125,12 @@ class _Run:
 
         CONCURRENTLY runs without ``lock_timeout``.
         """
-        retries = lock_retries(self._pending.migration.key, self._journal._config.lock_retries)
+        retries = lock_retries(self.pending.migration.key, self.journal.config.lock_retries)
         while True:
             try:
                 await self._attempt(probe, interrupted)
             except LockTimeout as error:
-                if recovery.is_concurrent(probe) or not self._clean:
+                if recovery.is_concurrent(probe) or not self.clean:
                     raise
                 if not await retries.pause(error.message):
                     raise
@@ -161,7 +152,7 @@ class _Run:
             await anyio.lowlevel.checkpoint()
             raise TimedOut(
                 "it did not end within its time limit, and was stopped",
-                database=self._journal._config.database_name,
+                database=self.journal.config.database_name,
                 statement=self._statement.text,
             )
 
@@ -171,93 +162,99 @@ class _Run:
         started, known = time.monotonic(), frozenset[str]()
         try:
             check = recovery.find_effect if interrupted else recovery.before
-            effect = await check(self._session, probe)
-            if effect == "unknown":
-                await self._session.send(RESET)
+            done = await check(self.journal.session, probe)
+            if done is None:
+                await self.journal.session.send(RESET)
                 raise self._partial_error()
-            if effect == "not done":
+            if not done:
                 if isinstance(probe, IndexBuilt):
-                    known = await recovery.invalid_indexes(self._session, probe.table)
-                await self._session.send(self._statement.text, listen=True)
+                    known = await recovery.invalid_indexes(self.journal.session, probe.table)
+                await self.journal.session.send(self._statement.text, listen=True)
         except ServerRefused as refused:
             await self._clean_up(probe, known, before)
             raise self._error(refused) from refused
         record = self._record_sql((time.monotonic() - started) * 1000)
-        steps = self._pending.steps
-        left = leftovers(steps) if self._step.number == len(steps) else ""
-        await self._session.send(f"{RESET}{record};{left}")
+        steps = self.pending.steps
+        left = leftovers(steps) if self.step.number == len(steps) else ""
+        await self.journal.session.send(f"{RESET}{record};{left}")
 
     async def _save_row(self) -> str | None:
         """Return the row as it was before this run changed it, if there is one."""
-        if self._begun or self._pending.row is None:
+        if self.begun or self.pending.row is None:
             return None
-        return await self._session.value(history_rows.saved_sql(self._table, self._pending))
+        return await self.journal.session.value(
+            history_rows.saved_sql(self.journal.table, self.pending)
+        )
 
     async def _announce(self, probe: Probe) -> None:
-        text, pending, writer = self._statement.text, self._pending, self._journal._writer
-        if self._begun:
-            record = history_rows.running_sql(self._table, pending, self._step.number - 1, text)
+        text, pending, writer = self._statement.text, self.pending, self.journal.writer
+        if self.begun:
+            record = history_rows.running_sql(
+                self.journal.table, pending, self.step.number - 1, text
+            )
         else:
-            record = history_rows.begin_sql(self._table, pending, writer, running=text)
-        limits = self._journal._limits.sql(
+            record = history_rows.begin_sql(self.journal.table, pending, writer, running=text)
+        limits = self.journal.limits.sql(
             pending.migration.key, scope="SESSION", lock=not recovery.is_concurrent(probe)
         )
-        await self._session.send(f"BEGIN;{record};COMMIT;{limits}{self._prelude}")
+        await self.journal.session.send(f"BEGIN;{record};COMMIT;{limits}{self._prelude}")
 
     def _record_sql(self, spent_ms: float | None) -> str:
         """Return the SQL that records this step; *spent_ms* is ``None`` in its transaction."""
-        pending, writer, number = self._pending, self._journal._writer, self._step.number
-        begun = self._begun or spent_ms is not None
+        pending, writer, number = self.pending, self.journal.writer, self.step.number
+        begun = self.begun or spent_ms is not None
         if number == len(pending.steps):
             return history_rows.record_sql(
-                self._table,
+                self.journal.table,
                 pending,
                 writer,
                 begun=number - 1 if begun else None,
                 spent_ms=spent_ms,
             )
         if begun:
-            return history_rows.step_sql(self._table, pending, number, spent_ms=spent_ms)
-        return history_rows.begin_sql(self._table, pending, writer, done=number)
+            return history_rows.step_sql(self.journal.table, pending, number, spent_ms=spent_ms)
+        return history_rows.begin_sql(self.journal.table, pending, writer, done=number)
 
     async def _clean_up(self, probe: Probe, known: frozenset[str], before: str | None) -> None:
         """Remove the traces of a refused statement, if possible."""
         try:
-            clean = await recovery.clean_up(self._session, probe, known)
+            clean = await recovery.clean_up(self.journal.session, probe, known)
         except ServerRefused:
             clean = False  # the next run finds and removes what is left
         if commits_inside(self._statement):  # a failure may leave a part of it done
             clean = False
-        self._clean = clean
+        self.clean = clean
         record = self._undo_sql(before) if clean else ""
-        await self._session.send(f"{RESET}{record}")
+        await self.journal.session.send(f"{RESET}{record}")
 
     def _undo_sql(self, before: str | None) -> str:
-        if self._begun:
-            return history_rows.running_sql(self._table, self._pending, self._step.number - 1, None)
+        if self.begun:
+            return history_rows.running_sql(
+                self.journal.table, self.pending, self.step.number - 1, None
+            )
         if before is not None:
-            return history_rows.restore_sql(self._table, self._pending, before)
-        return history_rows.forget_sql(self._table, history_rows.under_way(self._pending, 0))
+            return history_rows.restore_sql(self.journal.table, self.pending, before)
+        return history_rows.forget_sql(self.journal.table, history_rows.under_way(self.pending, 0))
 
     def _error(self, refused: ServerRefused) -> DBWardenError:
-        offset = statement_offsets(self._step)[0] + (refused.position or 1) - 1
-        statement, location = locate_offset(self._pending.migration, self._step, offset)
+        offset = statement_offsets(self.step)[0] + (refused.position or 1) - 1
+        statement, location = locate_offset(self.pending.migration, self.step, offset)
         return statement_failed(
             refused,
-            database=self._journal._config.database_name,
+            database=self.journal.config.database_name,
             location=location,
             statement=statement,
-            steps_done=self._step.number - 1,
+            steps_done=self.step.number - 1,
         )
 
     def _partial_error(self) -> PartialMigration:
-        database, key = self._journal._config.database_name, self._pending.migration.key
-        number, statement = self._step.number, self._statement
+        database, key = self.journal.config.database_name, self.pending.migration.key
+        number, statement = self.step.number, self._statement
         return PartialMigration(
             "an earlier run ended while this statement ran, and the catalog does not show whether "
             "it took effect",
             database=database,
-            location=self._pending.migration.at(statement.line, statement.column),
+            location=self.pending.migration.at(statement.line, statement.column),
             statement=statement.text,
             next_step=f"Check the database, then record the result: dbwarden repair -d {database} "
             f"--at {key}={number} (it did) or --at {key}={number - 1} (it did not)",

@@ -7,6 +7,7 @@ Between two polls there is no open transaction.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import anyio
 
@@ -37,28 +38,18 @@ def pause(tries: int) -> float:
     return backoff(tries, first=FIRST_PAUSE, longest=LONGEST_PAUSE, factor=1.6)
 
 
+@dataclass(slots=True)
 class AdvisoryLock:
     """The migration lock of one ledger, on the session that also runs the migrations.
 
     ``held`` is ``None`` while a request is in flight, because the server may have granted it.
     """
 
-    def __init__(
-        self, session: Session, address: LedgerAddress, holder: FindHolder, config: DatabaseConfig
-    ) -> None:
-        """Store the arguments.
-
-        Args:
-            session: The session that also runs the migrations.
-            address: The ledger that the lock protects.
-            holder: Returns the current holder.
-            config: The database, with the time limit.
-        """
-        self.held: bool | None = False
-        self._session = session
-        self._address = address
-        self._holder = holder
-        self._config = config
+    session: Session
+    address: LedgerAddress
+    find_holder: FindHolder
+    config: DatabaseConfig
+    held: bool | None = False
 
     @asynccontextmanager
     async def block(self) -> AsyncGenerator[None]:
@@ -69,18 +60,18 @@ class AdvisoryLock:
         """
         try:
             if not self.held:
-                await wait_for_migrator(self._config, self._ask, self._holder, pause)
+                await wait_for_migrator(self.config, self._ask, self.find_holder, pause)
             yield
         finally:
             await self.release()
 
     @property
     def _keys(self) -> str:
-        return f"{LOCK_CLASS}, {self._address.lock_key_sql}"
+        return f"{LOCK_CLASS}, {self.address.lock_key_sql}"
 
     async def _ask(self) -> bool:
         self.held = None
-        answer = await self._session.value(f"SELECT pg_try_advisory_lock({self._keys})::text")
+        answer = await self.session.value(f"SELECT pg_try_advisory_lock({self._keys})::text")
         self.held = answer == "true"
         return self.held
 
@@ -88,15 +79,15 @@ class AdvisoryLock:
         """Release the lock if it is or may be held, within the session's grace."""
         if self.held is False:
             return
-        with anyio.move_on_after(self._session.grace, shield=True):
-            await self._session.stop_running()
-            if self._session.open:  # otherwise the server released it with the session
+        with anyio.move_on_after(self.session.grace, shield=True):
+            await self.session.stop_running()
+            if self.session.open:  # otherwise the server released it with the session
                 await self._unlock()
 
     async def _unlock(self) -> None:
         sure, self.held = self.held, False
         try:
-            released = await self._session.value(f"SELECT {unlock_sql(self._keys)}")
+            released = await self.session.value(f"SELECT {unlock_sql(self._keys)}")
         except (ServerRefused, ConnectionLost):
             return
         if sure and released != "true":
@@ -130,16 +121,10 @@ async def terminate_holder(
             next_step="Use the user that started it, or one that is in pg_signal_backend.",
         ) from refused
     with anyio.move_on_after(TERMINATED_WITHIN):
-        await _until_released(find, holder)
+        while _same(await find(), holder):  # noqa: ASYNC110  # only polling tells
+            await anyio.sleep(0.01)
     telemetry.emit("terminated_migrator", level="warning", holder=str(holder))
     return terminated == "true"
-
-
-async def _until_released(find: FindHolder, holder: LockHolder) -> None:
-    while True:
-        if not _same(await find(), holder):
-            return
-        await anyio.sleep(0.01)
 
 
 def _same(now: LockHolder | None, holder: LockHolder) -> bool:

@@ -59,10 +59,6 @@ class StatusReply:
 def parse_status_lines(lines: Lines, database: DatabaseName | None = None) -> StatusReply:
     """Parse the result of :func:`status_sql`, which has at least one line.
 
-    Args:
-        lines: The result.
-        database: The database, for errors.
-
     Raises:
         LedgerError: A row of *database*'s ledger is invalid.
     """

@@ -14,11 +14,6 @@ from dbwarden.types import DatabaseName
 _PID = "SELECT pg_backend_pid()::text"
 
 
-def is_behind_pooler(session: Session, backend_pid: int) -> bool:
-    """Return whether another server process answers than the one that greeted us."""
-    return backend_pid != session.backend_pid
-
-
 async def shares_sessions(session: Session) -> bool:
     """Return whether other clients can get our session, as in PgBouncer's transaction mode.
 

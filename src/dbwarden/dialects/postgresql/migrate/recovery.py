@@ -6,7 +6,7 @@ is building.
 """
 
 from collections.abc import Sequence
-from typing import Literal, assert_never
+from typing import assert_never
 
 import anyio
 
@@ -33,8 +33,6 @@ from dbwarden.quoting import quoted
 BUILDING_PAUSE = 0.2
 """Seconds between two checks of a table on which another session builds an index."""
 
-Effect = Literal["done", "not done", "unknown"]
-
 _OBJECTS = {
     "database": "pg_database WHERE datname",
     "tablespace": "pg_tablespace WHERE spcname",
@@ -48,50 +46,48 @@ def is_concurrent(probe: Probe) -> bool:
     return isinstance(probe, IndexBuilt | IndexDropped | Reindexed | PartitionDetached)
 
 
-async def before(session: Session, probe: Probe) -> Effect:
+async def before(session: Session, probe: Probe) -> bool:
     """Remove obstacles before a statement that this run has not tried yet.
 
     Returns:
-        ``done`` if it is done already and must not run again, else ``not done``.
+        Whether it is done already and must not run again.
     """
     if isinstance(probe, IndexBuilt) and probe.index is not None:
         await drop_invalid_indexes(session, _index_of(probe.table, probe.index))
-    if isinstance(probe, PartitionDetached):
-        return "done" if await _finalize_detach(session, probe) else "not done"
-    return "not done"
+    return isinstance(probe, PartitionDetached) and await _finalize_detach(session, probe)
 
 
-async def find_effect(session: Session, probe: Probe) -> Effect:
-    """Return whether an interrupted statement took effect, and remove its leftovers."""
+async def find_effect(session: Session, probe: Probe) -> bool | None:
+    """Return whether an interrupted statement took effect, and remove its leftovers.
+
+    ``None`` means that the catalog does not show it.
+    """
     match probe:
         case IndexBuilt(index=index, table=table):
             if index is None:
-                return "unknown"
+                return None
             await drop_invalid_indexes(session, _index_of(table, index))
-            return await _query_effect(
-                session, f"SELECT FROM {_INDEXES} AND {_index_of(table, index)}"
-            )
+            return await _exists(session, f"FROM {_INDEXES} AND {_index_of(table, index)}")
         case IndexDropped(indexes=indexes):
             there = " OR ".join(f"to_regclass({_name(name)}) IS NOT NULL" for name in indexes)
-            return _negate(await _query_effect(session, f"SELECT WHERE {there}"))
+            return not await _exists(session, f"WHERE {there}")
         case Reindexed():
             await drop_invalid_indexes(session, _rebuilt(probe))
-            return "not done"
+            return False
         case PartitionDetached():
-            if await _finalize_detach(session, probe):
-                return "done"
-            return _negate(await _query_effect(session, f"SELECT FROM {_inherits(probe)}"))
+            finalized = await _finalize_detach(session, probe)
+            return finalized or not await _exists(session, f"FROM {_inherits(probe)}")
         case EnumValueAdded(type=name, value=value):
             there = f"enumtypid = to_regtype({_name(name)}) AND enumlabel = {literal(value)}"
-            return await _query_effect(session, f"SELECT FROM pg_catalog.pg_enum WHERE {there}")
+            return await _exists(session, f"FROM pg_catalog.pg_enum WHERE {there}")
         case ObjectMade(kind=kind, name=obj):
-            return await _query_effect(session, _object(kind, obj))
+            return await _exists(session, _object(kind, obj))
         case ObjectDropped(kind=kind, name=obj):
-            return _negate(await _query_effect(session, _object(kind, obj)))
+            return not await _exists(session, _object(kind, obj))
         case Repeatable() | SessionSetting():
-            return "not done"
+            return False
         case Transactional() | Unknown():
-            return "unknown"
+            return None
         case _:
             assert_never(probe)
 
@@ -99,10 +95,7 @@ async def find_effect(session: Session, probe: Probe) -> Effect:
 async def clean_up(session: Session, probe: Probe, known: frozenset[str]) -> bool:
     """Remove the leftovers of a statement that failed on the server.
 
-    Args:
-        session: The session that ran it.
-        probe: The probe for the statement.
-        known: The earlier invalid indexes, from ``invalid_indexes``.
+    *known* are the earlier invalid indexes, from ``invalid_indexes``.
 
     Returns:
         Whether the database is in its state before the statement.
@@ -118,10 +111,10 @@ async def clean_up(session: Session, probe: Probe, known: frozenset[str]) -> boo
             return True
         case IndexDropped(indexes=indexes):
             names = ", ".join(f"to_regclass({_name(name)})" for name in indexes)
-            half = f"SELECT FROM {_INDEXES} AND NOT x.indisvalid AND x.indexrelid IN ({names})"
-            return await _query_effect(session, half) == "not done"
+            half = f"FROM {_INDEXES} AND NOT x.indisvalid AND x.indexrelid IN ({names})"
+            return not await _exists(session, half)
         case PartitionDetached():
-            return await _query_effect(session, f"SELECT FROM {_pending(probe)}") == "not done"
+            return not await _exists(session, f"FROM {_pending(probe)}")
     return True
 
 
@@ -199,7 +192,7 @@ def _pending(probe: PartitionDetached) -> str:
 
 async def _finalize_detach(session: Session, probe: PartitionDetached) -> bool:
     """Finish an interrupted DETACH PARTITION; return whether there was one."""
-    if await _query_effect(session, f"SELECT FROM {_pending(probe)}") != "done":
+    if not await _exists(session, f"FROM {_pending(probe)}"):
         return False
     parent, partition = _quoted(probe.parent), _quoted(probe.partition)
     await session.send(f"ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE")
@@ -207,7 +200,7 @@ async def _finalize_detach(session: Session, probe: PartitionDetached) -> bool:
 
 
 def _object(kind: str, name: str) -> str:
-    return f"SELECT FROM pg_catalog.{_OBJECTS[kind]} = {literal(name)}"
+    return f"FROM pg_catalog.{_OBJECTS[kind]} = {literal(name)}"
 
 
 def _quoted(name: QualifiedName) -> str:
@@ -219,12 +212,8 @@ def _name(name: QualifiedName) -> str:
     return literal(_quoted(name))
 
 
-async def _query_effect(session: Session, query: str) -> Effect:
-    return "done" if await session.value(f"SELECT EXISTS ({query})::text") == "true" else "not done"
-
-
-def _negate(effect: Effect) -> Effect:
-    return "not done" if effect == "done" else "done"
+async def _exists(session: Session, rows: str) -> bool:
+    return await session.value(f"SELECT EXISTS (SELECT {rows})::text") == "true"
 
 
 async def _names(session: Session, source: str) -> Sequence[str]:

@@ -32,7 +32,7 @@ def retry_pause(tries: int, *, first: float = 0.25, longest: float = 4.0) -> flo
 
 def lock_retries(key: str, most: int) -> LockRetries:
     """Return a counter of the tries of migration *key*, with up to *most* retries."""
-    return LockRetries(most, lambda tries: retry_pause(tries), version=key)
+    return LockRetries(most, retry_pause, version=key)
 
 
 async def while_full(connect: Callable[[], Awaitable[T]]) -> T:

@@ -1,6 +1,7 @@
 """Run migrations on one session: many in a message, or step by step. Requires the lock."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import OnDone, PendingMigration, Step
@@ -47,33 +48,25 @@ class OpeningRefused(Exception):
 Confirm = Callable[[Unit], Awaitable[None]]
 
 
+@dataclass(slots=True, kw_only=True)
 class Runner:
-    """Runs migrations in order, each with its ledger row."""
+    """Runs migrations in order, each with its ledger row.
 
-    def __init__(
-        self,
-        session: Session,
-        config: DatabaseConfig,
-        table: str,
-        *,
-        limits: Limits,
-    ) -> None:
-        """Store the arguments.
+    Attributes:
+        session: The session that holds the lock.
+        config: The names, limits and retries.
+        table: The ledger, qualified.
+        limits: The settings of each transaction.
+    """
 
-        Args:
-            session: The session that holds the lock.
-            config: The names, limits and retries.
-            table: The ledger, qualified.
-            limits: The settings of each transaction.
-        """
-        self._session = session
-        self._config = config
-        self._table = table
-        self._limits = limits
-        self._marked = 0
-        self._writer = Writer.this_process()
-        self._number = 0
-        self._opening = ""
+    session: Session
+    config: DatabaseConfig
+    table: str
+    limits: Limits
+    _writer: Writer = field(default_factory=Writer.this_process, init=False)
+    _marked: int = field(default=0, init=False)
+    _number: int = field(default=0, init=False)
+    _opening: str = field(default="", init=False)
 
     async def run(
         self, migrations: Sequence[PendingMigration], on_done: OnDone, opening: str = ""
@@ -88,7 +81,7 @@ class Runner:
         for pending in migrations:
             self._check_text(pending)
         if not opening and any(pending.migration.phase == "post" for pending in migrations):
-            await self._session.send(history_rows.add_phase_sql(self._table))
+            await self.session.send(history_rows.add_phase_sql(self.table))
         # In its own transaction; otherwise the next BEGIN includes it, and a failure reverts it.
         opened = f"BEGIN;SELECT set_config('{DONE}','0',false);COMMIT;"
         self._opening = opening and f"{opening};{opened}"
@@ -112,15 +105,15 @@ class Runner:
     async def _open(self) -> None:
         """Send the opening in a message of its own."""
         try:
-            await self._session.send(self._opening)
+            await self.session.send(self._opening)
         except ServerRefused as refused:
-            await self._session.send("ROLLBACK")
+            await self.session.send("ROLLBACK")
             raise OpeningRefused(refused) from refused
         self._opening = ""
 
     def _unit(self, pending: PendingMigration) -> Unit:
         step = None if pending.fake or not pending.steps else pending.steps[0]
-        record = history_rows.record_sql(self._table, pending, self._writer)
+        record = history_rows.record_sql(self.table, pending, self._writer)
         return Unit(number=self._next(), pending=pending, step=step, record=record)
 
     def _next(self) -> int:
@@ -129,10 +122,10 @@ class Runner:
 
     def _journal(self) -> Journal:
         return Journal(
-            self._session,
-            self._config,
-            self._table,
-            limits=self._limits,
+            session=self.session,
+            config=self.config,
+            table=self.table,
+            limits=self.limits,
             writer=self._writer,
             run_transaction=self._run_step,
         )
@@ -149,7 +142,7 @@ class Runner:
         separately = False
         while units:
             batch = tuple(units[:1]) if separately else next(batches(units))
-            message = render(batch, self._limits, opening=self._opening)
+            message = render(batch, self.limits, opening=self._opening)
             failure = await self._send(message)
             self._check_opening(failure)
             done = [u for u in batch if failure is None or u.number <= failure[1].done]
@@ -180,17 +173,17 @@ class Runner:
     ) -> None:
         """Wait before the next try of a transaction that a table lock blocked, or raise."""
         key = failed.unit.pending.migration.key
-        known = retries.setdefault(failed.unit.number, lock_retries(key, self._config.lock_retries))
+        known = retries.setdefault(failed.unit.number, lock_retries(key, self.config.lock_retries))
         if refused.sqlstate != LOCK_NOT_AVAILABLE or not await known.pause(refused.message):
             raise self._error(refused, failed) from refused
 
     async def _send(self, message: Message) -> tuple[ServerRefused, Trace] | None:
         """Send *message*; return the error and its trace, if any, with a usable session."""
         try:
-            await self._session.send(message.text, listen=True)
+            await self.session.send(message.text, listen=True)
         except ServerRefused as refused:
-            await self._session.send("ROLLBACK")
-            done, marks = (await self._session.value(TRACE) or " 0").split(" ")
+            await self.session.send("ROLLBACK")
+            done, marks = (await self.session.value(TRACE) or " 0").split(" ")
             before, self._marked = self._marked, 0
             trace = Trace(
                 sqlstate=refused.sqlstate,
@@ -205,11 +198,11 @@ class Runner:
         return None
 
     def _error(self, refused: ServerRefused, failed: Failed) -> DBWardenError:
-        if failed.statement is None and is_about_ledger(refused, self._config.ledger_table):
-            return ledger_failed(refused, "cannot be written", self._config.database_name)
+        if failed.statement is None and is_about_ledger(refused, self.config.ledger_table):
+            return ledger_failed(refused, "cannot be written", self.config.database_name)
         return statement_failed(
             refused,
-            database=self._config.database_name,
+            database=self.config.database_name,
             location=failed.location,
             statement=failed.statement,
             steps_done=failed.unit.step.number - 1 if failed.unit.step is not None else 0,
@@ -222,7 +215,7 @@ class Runner:
                 statement, location = locate_offset(pending.migration, step, step.text.index("\0"))
                 raise StatementFailed(
                     "there is a NUL character, which PostgreSQL does not take",
-                    database=self._config.database_name,
+                    database=self.config.database_name,
                     location=location,
                     statement=statement.text if statement is not None else None,
                     next_step="Remove it from the file.",

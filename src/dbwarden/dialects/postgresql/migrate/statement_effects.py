@@ -7,11 +7,16 @@ how the next run finds out. Names are as in the catalog: folded, unquoted, trunc
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from dbwarden.dialects.base import Statement
 from dbwarden.dialects.postgresql.sql.lexer import Token, tokens
 from dbwarden.dialects.postgresql.sql.transactions import is_off
+
+ServerObject = Literal["database", "tablespace", "subscription"]
+"""The objects that CREATE and DROP handle outside a transaction."""
+Reindexable = Literal["index", "table", "schema", "database", "system"]
+"""What REINDEX handles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +32,10 @@ class IndexBuilt:
     """CREATE INDEX CONCURRENTLY: done if a valid index exists; an invalid one is dropped first.
 
     ``index`` is ``None`` if the server chooses the name. The index is in the table's namespace.
-    ``if_not_exists`` hides an invalid index that was left behind.
     """
 
     index: str | None
     table: QualifiedName
-    if_not_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Reindexed:
     ``name`` is ``None`` for the current database.
     """
 
-    what: Literal["index", "table", "schema", "database", "system"]
+    what: Reindexable
     name: QualifiedName | None
 
 
@@ -73,7 +76,7 @@ class EnumValueAdded:
 class ObjectMade:
     """CREATE DATABASE, TABLESPACE or SUBSCRIPTION: done if it exists."""
 
-    kind: Literal["database", "tablespace", "subscription"]
+    kind: ServerObject
     name: str
 
 
@@ -81,7 +84,7 @@ class ObjectMade:
 class ObjectDropped:
     """DROP DATABASE, TABLESPACE or SUBSCRIPTION: done if it does not exist."""
 
-    kind: Literal["database", "tablespace", "subscription"]
+    kind: ServerObject
     name: str
 
 
@@ -127,13 +130,6 @@ _TRANSACTIONAL = {
     "alter", "comment", "copy", "create", "delete", "drop", "grant", "import", "insert", "lock",
     "merge", "notify", "reassign", "reindex", "revoke", "security", "truncate", "update",
 }  # fmt: skip
-_MAINTAINED: dict[str, Literal["index", "table", "schema", "database", "system"]] = {
-    "index": "index",
-    "table": "table",
-    "schema": "schema",
-    "database": "database",
-    "system": "system",
-}
 
 
 def probe_of(statement: Statement) -> Probe:
@@ -255,7 +251,7 @@ def _create(reader: _Reader) -> Probe | None:
     reader.take("unique")
     if not reader.take("index", "concurrently"):
         return None
-    if_not_exists = reader.take("if", "not", "exists")
+    reader.take("if", "not", "exists")
     index = None
     if not reader.take("on"):
         index = reader.name()
@@ -265,15 +261,12 @@ def _create(reader: _Reader) -> Probe | None:
     table = reader.name()
     if table is None:
         return Unknown()
-    return IndexBuilt(index.name if index else None, table, if_not_exists)
+    return IndexBuilt(index.name if index else None, table)
 
 
-def _server_object(reader: _Reader) -> Literal["database", "tablespace", "subscription"] | None:
-    if reader.take("database"):
-        return "database"
-    if reader.take("tablespace"):
-        return "tablespace"
-    return "subscription" if reader.take("subscription") else None
+def _server_object(reader: _Reader) -> ServerObject | None:
+    kinds: tuple[ServerObject, ...] = get_args(ServerObject)
+    return next((kind for kind in kinds if reader.take(kind)), None)
 
 
 def _drop(reader: _Reader) -> Probe | None:
@@ -345,7 +338,8 @@ def _reindex(reader: _Reader) -> Probe | None:
     options = reader.options()
     concurrently = "concurrently" in options and not is_off(options, "concurrently")
     reader.take("verbose")
-    what = _MAINTAINED.get(reader.word())
+    kinds: tuple[Reindexable, ...] = get_args(Reindexable)
+    what = next((kind for kind in kinds if reader.take(kind)), None)
     concurrently = reader.take("concurrently") or concurrently
     if what is None:
         return Unknown()

@@ -37,14 +37,9 @@ def statement_failed(
     statement: Statement | None,
     steps_done: int = 0,
 ) -> DBWardenError:
-    """Return the error for a statement of a migration.
+    """Return the error for a *statement* of a migration; ``None`` is the end of its transaction.
 
-    Args:
-        refused: The server's error.
-        database: The database.
-        location: The location of the statement.
-        statement: The statement; ``None`` is the end of its transaction.
-        steps_done: The number of completed steps of the same migration.
+    *steps_done* is the number of completed steps of the same migration.
     """
     if refused.sqlstate == READ_ONLY:
         return read_only(refused, database, location)

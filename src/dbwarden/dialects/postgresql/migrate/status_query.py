@@ -1,11 +1,11 @@
 """Read the status of a database over any connection: usually one query, at most three."""
 
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LedgerAddress,
+    StatusQuery,
     details_sql,
     history_sql,
     status_sql,
@@ -35,47 +35,6 @@ Ask = Callable[[str], Awaitable[Lines]]
 _NOTHING: Lines = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusQuery:
-    """The options of a status query.
-
-    Attributes:
-        alone: Each query is a transaction by itself.
-        also: A condition with a side effect; see ``status_sql``.
-        also_without_ledger: The same if there is no ledger yet; by default *also*.
-        where: Read the ledger's namespace.
-        row_ids: Rows to read in addition to the live ones.
-        fingerprint: Read fingerprints, too; see ``status_sql``.
-        record: Record the fingerprint before *also*; see ``status_sql``.
-    """
-
-    alone: bool = False
-    also: str = "NULL"
-    also_without_ledger: str | None = None
-    where: bool = True
-    row_ids: Collection[int] = ()
-    fingerprint: str | None = None
-    record: str | None = None
-
-    @property
-    def fingerprinted(self) -> bool:
-        """True if the query computes a fingerprint."""
-        return self.fingerprint is not None or self.record is not None
-
-    def sql(self, address: LedgerAddress, **more: Any) -> str:
-        """Return the query for *address*, with *more* arguments of ``status_sql``."""
-        ids = tuple(sorted(self.row_ids))
-        return status_sql(
-            address,
-            alone=self.alone,
-            where=self.where,
-            row_ids=ids,
-            fingerprint=self.fingerprint,
-            record=self.record,
-            **more,
-        )
-
-
 PLAIN_QUERY = StatusQuery()
 
 
@@ -84,13 +43,8 @@ async def read_status(
 ) -> StatusReply:
     """Read the ledger and the lock, with all details.
 
-    A missing or empty ledger, a held lock and a replica take one more query each.
-
-    Args:
-        ask: Runs a query on the server.
-        address: The ledger.
-        database: The database, for errors.
-        query: What to read.
+    A missing or empty ledger, a held lock and a replica take one more query each. *database* is
+    for errors.
 
     Raises:
         LedgerError: The ledger cannot be read, or the table is not a ledger.
@@ -136,17 +90,17 @@ async def find_holder(ask: Ask, address: LedgerAddress) -> LockHolder | None:
 async def _first(
     ask: Ask, address: LedgerAddress, database: DatabaseName, query: StatusQuery
 ) -> StatusReply:
-    exists, lines, also = True, _NOTHING, query.also
+    exists, lines = True, _NOTHING
     try:
-        lines = await ask(query.sql(address, also=also))
+        lines = await ask(status_sql(address, query))
     except ServerRefused as refused:
         if refused.sqlstate not in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
             raise
         exists = False
-        also = also if query.also_without_ledger is None else query.also_without_ledger
+        query = replace(query, also=query.also_without_ledger or query.also)
     if lines:
         return parse_status_lines(lines, database)
-    lines = await ask(query.sql(address, rows=False, also=also))
+    lines = await ask(status_sql(address, query, rows=False))
     reply = parse_status_lines(lines, database)
     return replace(reply, reading=replace(reply.reading, rows=() if exists else None))
 
@@ -156,7 +110,7 @@ async def _backfills(ask: Ask, address: LedgerAddress) -> tuple[BackfillRow, ...
     from dbwarden.dialects.postgresql.backfill.state_rows import StateTable, parse_row
 
     try:
-        lines = await ask(StateTable.of(address).read_sql(ended=False))
+        lines = await ask(StateTable(ledger=address.lookup_name).read_sql(ended=False))
     except ServerRefused as refused:
         if refused.sqlstate in (UNDEFINED_TABLE, NO_PRIVILEGE):
             return ()  # the user of an application may not read it

@@ -8,7 +8,6 @@ import asyncpg
 from dbwarden.dialects.backfill_code import work_of_steps
 from dbwarden.dialects.backfilling import REPLAYED, BackfillWork, no_cycle_left
 from dbwarden.dialects.base import Step
-from dbwarden.dialects.postgresql.backfill.statements import Statements
 from dbwarden.dialects.postgresql.backfill.walking import Walk
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal
@@ -60,7 +59,7 @@ def _of_server(refused: ServerRefused) -> asyncpg.PostgresError:
 
 
 async def _run(session: Session, database: DatabaseName, work: BackfillWork, pause: Pause) -> None:
-    walk, statements = Walk(session, database, work), Statements(session, database, work)
+    walk = Walk(session, database, work)
     table = await walk.find_key()
     left: int | None = None
     number = 0
@@ -73,7 +72,7 @@ async def _run(session: Session, database: DatabaseName, work: BackfillWork, pau
                 found = await walk.next_rows(table, cycle, cursor, last, size)
                 if found is not None:
                     number += 1
-                    await statements.run(found.condition, found.rows, number)
+                    await walk.change(found, number)
             except Exception:
                 await session.send("ROLLBACK")
                 raise

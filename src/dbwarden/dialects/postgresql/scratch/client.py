@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, LiteralString
 
 import asyncpg
 
 from dbwarden.dialects.authoring import ScratchDatabase
+from dbwarden.dialects.postgresql.ddl.names import qualified
 from dbwarden.dialects.postgresql.scratch.sample_rows import Values, guesses
 from dbwarden.dialects.postgresql.scratch.scratch_database import PostgresScratchDatabase
-from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
+from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote
 from dbwarden.dialects.sample_rows import key_columns
 from dbwarden.dialects.scratch_clients import Key, Pause, Row, ScratchClient, WriteRefused
 from dbwarden.files.migration import Migration, Section
@@ -36,44 +38,43 @@ async def client_of(database: ScratchDatabase) -> AsyncGenerator[ScratchClient]:
         await raw.close()
 
 
+@dataclass(frozen=True, slots=True)
 class PostgresScratchClient:
     """A connection of its own; see ``ScratchClient``."""
 
-    def __init__(self, database: PostgresScratchDatabase, raw: Any) -> None:
-        """Store the arguments."""
-        self._database = database
-        self._raw = raw
+    database: PostgresScratchDatabase
+    raw: Any
 
     async def replay(self, migration: Migration, section: Section, pause: Pause) -> None:
         """Run a section with pauses."""
-        await self._database.replay(migration, section, pause)
+        await self.database.replay(migration, section, pause)
 
     async def add_samples(
         self, schema: Schema, table: Table, numbers: Sequence[int], *, unchecked: bool = False
     ) -> Sequence[Row]:
         """Insert generated rows, and return them as they are then; none if one was refused."""
-        values = Values(schema, await guesses(self._raw, schema))
+        values = Values(schema, await guesses(self.raw, schema))
         role = "replica" if unchecked else "origin"
         for choice in _Choice:
             rows = [_sample(values, table, number, choice) for number in numbers]
             if any(row is None for row in rows):
                 continue
             try:
-                await self._raw.execute(f"SET session_replication_role = {role}")
+                await self.raw.execute(f"SET session_replication_role = {role}")
                 return await self._add(table, [row for row in rows if row])
             except asyncpg.PostgresError:
                 continue  # with the next choice of values
             finally:
-                await self._raw.execute("RESET session_replication_role")
+                await self.raw.execute("RESET session_replication_role")
         return ()
 
     async def _add(self, table: Table, rows: Sequence[Mapping[str, str]]) -> Sequence[Row]:
         names = list(rows[0])
         lists = ", ".join(f"({', '.join(row.values())})" for row in rows)
         back = ", ".join(_texts(table))
-        added = await self._raw.fetch(
-            f"INSERT INTO {_sql(table)} ({', '.join(map(quote, names))}) OVERRIDING SYSTEM VALUE"
-            f" VALUES {lists} RETURNING {back}"
+        added = await self.raw.fetch(
+            f"INSERT INTO {qualified(table.name)} ({', '.join(map(quote, names))})"
+            f" OVERRIDING SYSTEM VALUE VALUES {lists} RETURNING {back}"
         )
         return [dict(row) for row in added]
 
@@ -81,23 +82,24 @@ class PostgresScratchClient:
         self, schema: Schema, table: Table, numbers: Sequence[int]
     ) -> Mapping[int, Row]:
         """Return the values of generated rows."""
-        values = Values(schema, await guesses(self._raw, schema))
+        values = Values(schema, await guesses(self.raw, schema))
         found: dict[int, Row] = {}
         for number in numbers:
             row = _sample(values, table, number, _Choice.OWN) or {}
             if row:
                 texts = [f"({value})::text AS {quote(name)}" for name, value in row.items()]
-                found[number] = dict(await self._raw.fetchrow(f"SELECT {', '.join(texts)}"))
+                found[number] = dict(await self.raw.fetchrow(f"SELECT {', '.join(texts)}"))
         return found
 
     async def read(self, table: Table, key: Sequence[str]) -> dict[Key, Row]:
         """Return all rows by the columns *key*."""
-        rows = await self._raw.fetch(f"SELECT {', '.join(_texts(table))} FROM {_sql(table)}")
+        columns = ", ".join(_texts(table))
+        rows = await self.raw.fetch(f"SELECT {columns} FROM {qualified(table.name)}")
         return {tuple(row[name] for name in key): dict(row) for row in rows}
 
     async def types(self, name: QualifiedName) -> Mapping[str, str]:
         """Return the types of a table's columns as they are now."""
-        rows = await self._raw.fetch(_TYPES, _name(name))
+        rows = await self.raw.fetch(_TYPES, qualified(name))
         return {row["attname"]: row["type"] for row in rows}
 
     async def write(self, texts: Sequence[str]) -> Sequence[WriteRefused | None]:
@@ -105,14 +107,14 @@ class PostgresScratchClient:
         if not texts:
             return ()
         try:
-            await self._raw.execute(";\n".join(texts))
+            await self.raw.execute(";\n".join(texts))
         except asyncpg.PostgresError:
             return [await self._write(text) for text in texts]
         return [None] * len(texts)
 
     async def _write(self, text: str) -> WriteRefused | None:
         try:
-            await self._raw.execute(text)
+            await self.raw.execute(text)
         except asyncpg.PostgresError as error:
             return WriteRefused(
                 reason=str(error.args[0]),
@@ -124,20 +126,23 @@ class PostgresScratchClient:
 
     def insert(self, table: Table, row: Row) -> str:
         """Return the SQL that inserts *row*."""
-        values = ", ".join(map(_literal, row.values()))
+        values = ", ".join(map(literal_or_null, row.values()))
         given = {column.name for column in table.columns if column.identity is not None} & {*row}
         own = " OVERRIDING SYSTEM VALUE" if given else ""
-        return f"INSERT INTO {_sql(table)} ({', '.join(map(quote, row))}){own} VALUES ({values})"
+        into = f"{qualified(table.name)} ({', '.join(map(quote, row))})"
+        return f"INSERT INTO {into}{own} VALUES ({values})"
 
     def update(self, table: Table, key: Row, values: Row) -> str:
         """Return the SQL that changes *values* of the row with *key*."""
-        given = ", ".join(f"{quote(name)} = {_literal(text)}" for name, text in values.items())
-        return f"UPDATE {_sql(table)} SET {given} WHERE {_where(key)}"
+        given = ", ".join(
+            f"{quote(name)} = {literal_or_null(text)}" for name, text in values.items()
+        )
+        return f"UPDATE {qualified(table.name)} SET {given} WHERE {_where(key)}"
 
     def delete(self, table: Table, key: Row | None) -> str:
         """Return the SQL that deletes the row with *key*, or all rows."""
         where = f" WHERE {_where(key)}" if key is not None else ""
-        return f"DELETE FROM {_sql(table)}{where}"
+        return f"DELETE FROM {qualified(table.name)}{where}"
 
 
 class _Choice(Enum):
@@ -182,17 +187,5 @@ def _texts(table: Table) -> Iterator[str]:
         yield f"{quote(column.name)}::text AS {quote(column.name)}"
 
 
-def _literal(text: str | None) -> str:
-    return "NULL" if text is None else text_literal(text)
-
-
 def _where(key: Row) -> str:
-    return " AND ".join(f"{quote(name)} = {_literal(text)}" for name, text in key.items())
-
-
-def _sql(table: Table) -> str:
-    return _name(table.name)
-
-
-def _name(name: QualifiedName) -> str:
-    return f"{quote(name.namespace or 'public')}.{quote(name.name)}"
+    return " AND ".join(f"{quote(name)} = {literal_or_null(text)}" for name, text in key.items())

@@ -18,14 +18,10 @@ _OPTIONS = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-i
 
 
 def make_data(data: Path, binaries: Binaries, runner: Runner, *, cache_of: Binaries | None) -> None:
-    """Create the data folder of a new server.
+    """Create the data folder of a new server; it does not exist or is empty.
 
-    Args:
-        data: The folder, which does not exist or is empty.
-        binaries: The programs, which *runner* can run.
-        runner: The user that runs them.
-        cache_of: The installation whose data folders are cached, if the data need not survive a
-            crash.
+    *cache_of* is the installation whose data folders are cached, if the data need not survive a
+    crash.
 
     Raises:
         ConnectError: initdb failed.

@@ -26,6 +26,7 @@ from dbwarden.dialects.postgresql.sql.transactions import refuses_transaction
 from dbwarden.linting.changes import Change, ConstraintAdded, changes_between
 from dbwarden.linting.facts import Lock, Observed, StatementFacts, TableUse
 from dbwarden.linting.tables import Key, TableFacts
+from dbwarden.schema import QualifiedName
 
 _BLOCKS_WRITES = STRENGTH.index("ShareLock")
 _BLOCKS_READS = STRENGTH.index("AccessExclusiveLock")
@@ -212,10 +213,8 @@ class Observer:
         for node in _nodes(plans):
             if "Relation Name" not in node:
                 continue
-            plain = node.get("Schema") == self.default_namespace
-            name = (
-                node["Relation Name"] if plain else f"{node.get('Schema')}.{node['Relation Name']}"
-            )
+            table = QualifiedName(node.get("Schema"), node["Relation Name"])
+            name = table.label(self.default_namespace)
             if node["Node Type"] == "ModifyTable":
                 targets.add(name)
             elif "Index Cond" not in node and "Recheck Cond" not in node and "TID Cond" not in node:

@@ -18,6 +18,7 @@ from dbwarden.linting.tables import (
     TableFacts,
     Trait,
 )
+from dbwarden.schema import QualifiedName
 
 STATE = """
 WITH held AS MATERIALIZED (
@@ -122,7 +123,10 @@ async def read_state(
     for oid, mode in document["locks"] or ():
         locks.setdefault(oid, set()).add(mode)
     rows = document["tables"] or ()
-    known: dict[Key, str] = {**names, **{row["oid"]: _name(row, default_namespace) for row in rows}}
+    known: dict[Key, str] = {**names} | {
+        row["oid"]: QualifiedName(row["namespace"], row["name"]).label(default_namespace)
+        for row in rows
+    }
     counts = {row["oid"]: Counts(row["scans"] or 0, row["rows"] or 0) for row in rows}
     for row in rows:
         counts |= {item[0]: Counts(item[5] or 0) for item in row["indexes"] or ()}
@@ -131,11 +135,6 @@ async def read_state(
         tables={row["oid"]: _table(row, known) for row in rows},
         counts=counts,
     )
-
-
-def _name(row: Mapping[str, Any], default_namespace: str) -> str:
-    plain = row["namespace"] == default_namespace
-    return str(row["name"]) if plain else f"{row['namespace']}.{row['name']}"
 
 
 def _table(row: Mapping[str, Any], names: Mapping[Key, str]) -> TableFacts:

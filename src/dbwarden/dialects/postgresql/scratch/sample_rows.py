@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from dbwarden.dialects.postgresql.ddl.names import qualified
 from dbwarden.dialects.sample_rows import ROWS, SampleRows
 from dbwarden.quoting import quoted, text_literal
 from dbwarden.schema import (
@@ -101,7 +102,7 @@ async def add_rows(raw: Any, schema: Schema, *, duplicate: bool = False) -> tupl
 
 
 async def _any(raw: Any, name: QualifiedName) -> bool:
-    return bool(await raw.fetchval(f"SELECT EXISTS (SELECT FROM {_sql(name)})"))
+    return bool(await raw.fetchval(f"SELECT EXISTS (SELECT FROM {qualified(name)})"))
 
 
 async def guesses(raw: Any, schema: Schema) -> dict[str, str]:
@@ -166,10 +167,9 @@ def _strays(table: Table, key: ForeignKey) -> str:
     pairs = zip(key.columns, key.referred_columns, strict=True)
     same = [f"a.{quoted(mine)} = b.{quoted(theirs)}" for mine, theirs in pairs]
     there = [f"a.{quoted(name)} IS NOT NULL" for name in key.columns]
-    parents = f"SELECT FROM {_sql(key.references)} b WHERE {' AND '.join(same)}"
-    return (
-        f"DELETE FROM {_sql(table.name)} a WHERE {' AND '.join(there)} AND NOT EXISTS ({parents})"
-    )
+    parents = f"SELECT FROM {qualified(key.references)} b WHERE {' AND '.join(same)}"
+    where = " AND ".join([*there, f"NOT EXISTS ({parents})"])
+    return f"DELETE FROM {qualified(table.name)} a WHERE {where}"
 
 
 class Values(SampleRows):
@@ -189,7 +189,7 @@ class Values(SampleRows):
 
     def insert(self, table: Table, columns: Sequence[str], values: Sequence[str]) -> str:
         """Return the INSERT of a row, which may have no columns."""
-        into = f"INSERT INTO {_sql(table.name)}"
+        into = f"INSERT INTO {qualified(table.name)}"
         if not columns:
             return f"{into} DEFAULT VALUES"
         names = ", ".join(map(quoted, columns))
@@ -275,9 +275,8 @@ async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
         if not columns:
             continue
         row = await raw.fetchrow(_digest(table.name, columns))
-        plain = table.name.namespace == schema.default_namespace
-        label = table.name.name if plain else str(table.name)
-        digests.update((f"{label}.{name}", row[place]) for place, name in enumerate(columns))
+        labels = (table.name.label(schema.default_namespace, name) for name in columns)
+        digests.update(zip(labels, row, strict=True))
     return digests
 
 
@@ -311,8 +310,4 @@ def _digest(table: QualifiedName, columns: Sequence[str]) -> str:
         text = f"{quoted(name)}::text"
         digest = f"md5(coalesce(string_agg(coalesce({text}, '-'), ',' ORDER BY {text}), ''))"
         values.append(f"count({text}) || ':' || {digest}")
-    return f"SELECT {', '.join(values)} FROM {_sql(table)}"
-
-
-def _sql(name: QualifiedName) -> str:
-    return f"{quoted(name.namespace or '')}.{quoted(name.name)}"
+    return f"SELECT {', '.join(values)} FROM {qualified(table)}"

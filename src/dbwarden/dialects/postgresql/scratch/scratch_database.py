@@ -23,7 +23,7 @@ from dbwarden.dialects.authoring import (
 )
 from dbwarden.dialects.backfilling import whole_table
 from dbwarden.dialects.base import Step
-from dbwarden.dialects.postgresql.catalog.snapshot import read_database
+from dbwarden.dialects.postgresql.catalog import read_database
 from dbwarden.dialects.postgresql.migrate.batching import (
     locate_offset,
     split_step,
@@ -301,7 +301,8 @@ class PostgresScratchDatabase:
         except asyncpg.PostgresError as error:
             position = getattr(error, "position", None) if text == step.text else None
             offset = int(position) - 1 if position else await self._offset(step)
-            raise self._failed_at(error, migration, step, offset) from error
+            at, location = locate_offset(migration, step, offset)
+            raise self._failed(error, at.text if at is not None else None, location) from error
 
     async def _offset(self, step: Step) -> int:
         """Return the offset of the refused statement if the server does not report it."""
@@ -319,12 +320,6 @@ class PostgresScratchDatabase:
             return 0
         finally:
             await transaction.rollback()
-
-    def _failed_at(
-        self, error: asyncpg.PostgresError, migration: Migration, step: Step, offset: int
-    ) -> ScratchRefused:
-        statement, location = locate_offset(migration, step, offset)
-        return self._failed(error, statement.text if statement is not None else None, location)
 
     def adapt(self, statement: str) -> str:
         """Return *statement*, or its replacement if it reaches beyond this database."""

@@ -1,11 +1,13 @@
 """Read the sizes and the traffic of the tables of a live database. No rows are read."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
 import anyio
 
 from dbwarden.linting.sizes import LiveStats, TableSize
+from dbwarden.schema import QualifiedName
 
 SAMPLE_SECONDS = 2.0
 """The time in which writes are counted. Sessions report their writes about once a second."""
@@ -41,14 +43,12 @@ SELECT extract(epoch FROM pg_catalog.clock_timestamp() - min(since))::float8 FRO
 
 async def read_sizes(raw: Any, default_namespace: str) -> LiveStats:
     """Return the sizes of all tables, and their writes within :data:`SAMPLE_SECONDS`."""
-    first = {(row["namespace"], row["name"]): row["writes"] for row in await raw.fetch(_SIZES)}
+    first = {_name(row): row["writes"] for row in await raw.fetch(_SIZES)}
     await anyio.sleep(SAMPLE_SECONDS)
     tables = {}
     for row in await raw.fetch(_SIZES):
-        plain = row["namespace"] == default_namespace
-        name = row["name"] if plain else f"{row['namespace']}.{row['name']}"
-        writes = row["writes"] - first.get((row["namespace"], row["name"]), row["writes"])
-        tables[name] = TableSize(
+        writes = row["writes"] - first.get(_name(row), row["writes"])
+        tables[_name(row).label(default_namespace)] = TableSize(
             rows=row["rows"],
             bytes=row["bytes"],
             writes_per_second=round(max(writes, 0) / SAMPLE_SECONDS, 1),
@@ -60,3 +60,7 @@ async def read_sizes(raw: Any, default_namespace: str) -> LiveStats:
         oldest_transaction=await raw.fetchval(_OLDEST),
         tables=tables,
     )
+
+
+def _name(row: Mapping[str, Any]) -> QualifiedName:
+    return QualifiedName(row["namespace"], row["name"])

@@ -11,6 +11,7 @@ from dbwarden.dialects.authoring import TableLock, TracedStatement
 from dbwarden.dialects.base import Statement, Step
 from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal
 from dbwarden.files.migration import Migration
+from dbwarden.schema import QualifiedName
 from dbwarden.types import DatabaseName
 
 STRENGTH = (
@@ -72,11 +73,7 @@ async def trace_statements(
 ) -> tuple[TracedStatement, ...]:
     """Run the statements of *steps* one by one, each in its own transaction if it allows one.
 
-    Args:
-        raw: A connection.
-        steps: The steps to run.
-        default_namespace: Omitted from the names of tables.
-        spelled: Returns the text to send for a statement; an empty text is not sent.
+    *spelled* returns the text to send for a statement; an empty text is not sent.
 
     Returns:
         The statements that took stronger than reading locks on tables that existed before.
@@ -85,7 +82,10 @@ async def trace_statements(
         Refused: The server refused one of them.
     """
     rows = await raw.fetch(_TABLES)
-    names = {row["oid"]: _named(row, default_namespace) for row in rows}
+    names = {
+        row["oid"]: QualifiedName(row["namespace"], row["name"]).label(default_namespace)
+        for row in rows
+    }
     files = {row["oid"]: row["file"] for row in rows}
     traced = []
     for step in steps:
@@ -103,13 +103,9 @@ async def trace_statements(
             except asyncpg.PostgresError as error:
                 raise Refused(error, statement) from error
             if locks:
-                traced.append(_traced(statement, locks))
+                own = TracedStatement(text=statement.text, line=statement.line, locks=locks)
+                traced.append(own)
     return tuple(traced)
-
-
-def _named(row: Mapping[str, Any], default_namespace: str) -> str:
-    plain = row["namespace"] == default_namespace
-    return str(row["name"]) if plain else f"{row['namespace']}.{row['name']}"
 
 
 async def _trace_one(
@@ -142,7 +138,3 @@ def strongest_locks(
         if strength > 0
     ]
     return tuple(sorted(locks, key=lambda lock: lock.table))
-
-
-def _traced(statement: Statement, locks: tuple[TableLock, ...]) -> TracedStatement:
-    return TracedStatement(text=statement.text, line=statement.line, locks=locks)

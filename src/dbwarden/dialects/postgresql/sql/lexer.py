@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from dbwarden.dialects.postgresql.sql.quoting import NAME_LIMIT
 from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, skip_gap
 
-_NAME_BYTES = 63  # NAMEDATALEN - 1; the server truncates longer names
 _WORD = re.compile(rf"{IDENTIFIER_START}{IDENTIFIER}*+")
 _NUMBER = re.compile(r"\.?[0-9][0-9A-Za-z_.]*+")
 _ESCAPE = re.compile(r"\\(?:\\|\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4}))")
@@ -50,10 +50,10 @@ def fold(identifier: str) -> str:
 
 
 def cut(name: str) -> str:
-    """Truncate *name* as the server does, to 63 bytes."""
-    if len(name) * 4 <= _NAME_BYTES:
+    """Truncate *name* as the server does."""
+    if len(name) * 4 <= NAME_LIMIT:
         return name
-    return name.encode()[:_NAME_BYTES].decode(errors="ignore")
+    return name.encode()[:NAME_LIMIT].decode(errors="ignore")
 
 
 def tokens(text: str) -> tuple[Token, ...]:

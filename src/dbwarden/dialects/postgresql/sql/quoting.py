@@ -9,7 +9,7 @@ from dbwarden.quoting import quoted
 from dbwarden.quoting import text_literal as text_literal
 
 NAME_LIMIT = 63
-"""The maximum length of an application name in bytes."""
+"""The maximum bytes of a name, also of an application: NAMEDATALEN - 1."""
 
 _KEYWORDS = frozenset(
     """

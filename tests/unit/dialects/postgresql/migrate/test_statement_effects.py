@@ -38,7 +38,7 @@ def probe(text: str) -> Probe:
         ("create /* c */ unique index concurrently on users (a)", IndexBuilt(None, name("users"))),
         (
             "CREATE INDEX CONCURRENTLY IF NOT EXISTS i1 ON ONLY t USING gin (a)",
-            IndexBuilt("i1", name("t"), if_not_exists=True),
+            IndexBuilt("i1", name("t")),
         ),
         (
             'CREATE INDEX CONCURRENTLY "A ""b"" c" ON "My Schema"."T"(a)',
