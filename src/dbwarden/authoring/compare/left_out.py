@@ -116,6 +116,8 @@ def comparable(
 
 def names_of(left: AbstractSet[Ref], *schemas: Schema) -> tuple[LeftOut, ...]:
     """Return the objects of *left* by name, without the parts of tables that are left out whole."""
+    if not left:
+        return ()
     tables = {
         ref.table
         for ref in left
