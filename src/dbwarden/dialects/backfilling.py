@@ -29,6 +29,21 @@ REPLAYED = 2
 MOST_LEFT = 1_000_000
 """The number up to which rows that do not satisfy ``until`` are counted."""
 
+FRESH: Mapping[str, int | float | None] = {
+    "cycle": 1,
+    "cursor": None,
+    "last_key": None,
+    "rows_done": 0,
+    "rows_left": None,
+    "batches": 0,
+    "batch_size": 0,
+    "active_ms": 0.0,
+    "waiting": None,
+    "error": None,
+    "finished_at": None,
+}
+"""The columns of ``dbwarden_backfill`` where a backfill begins, or begins again."""
+
 
 class BatchConnection(Protocol):
     """The transaction of one batch. Parameters are written as the driver does: $1 or ?."""

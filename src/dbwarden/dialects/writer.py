@@ -42,6 +42,11 @@ def _of_process(program: str, pid: int) -> Writer:
     )
 
 
+def writer_columns(writer: Writer) -> Columns:
+    """Return the columns of the ledger and of backfills that describe *writer*."""
+    return {"application": writer.application, "host": writer.host, "pid": writer.pid}
+
+
 def migration_columns(pending: PendingMigration, writer: Writer) -> Columns:
     """Return the columns that describe *pending* and its *writer*."""
     migration = pending.migration
@@ -53,9 +58,7 @@ def migration_columns(pending: PendingMigration, writer: Writer) -> Columns:
         "kind": migration.kind.value,
         "upgrade_checksum": migration.upgrade.checksum,
         "rollback_checksum": migration.rollback.checksum if migration.rollback else None,
-        "application": writer.application,
-        "host": writer.host,
-        "pid": writer.pid,
+        **writer_columns(writer),
         "dbwarden_version": writer.dbwarden_version,
     }
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import LiteralString
 
-from dbwarden.dialects.backfilling import backfill_row
+from dbwarden.dialects.backfilling import FRESH, backfill_row
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.postgresql.backfill.keys import Key, TableKey
 from dbwarden.dialects.postgresql.backfill.walking import NextRows
 from dbwarden.dialects.postgresql.migrate import history_rows
+from dbwarden.dialects.postgresql.migrate.history_rows import literals
 from dbwarden.dialects.postgresql.sql.quoting import literal
-from dbwarden.dialects.writer import Writer
+from dbwarden.dialects.writer import Writer, writer_columns
 from dbwarden.migration_history import BackfillRow, BackfillState
 from dbwarden.types import Checksum
 
@@ -82,16 +83,16 @@ class StateTable:
         writer: Writer,
     ) -> str:
         """Return the statements that record the start of a backfill, in ledger and table."""
-        values = {
-            "key": literal(pending.migration.key),
-            **_key_values(key, total),
-            "checksum": literal(checksum),
-            "state": literal(BackfillState.RUNNING.value),
-            **_FRESH,
-            **_writer_values(writer),
-            "started_at": "clock_timestamp()",
-            "updated_at": "clock_timestamp()",
+        columns = {
+            "key": pending.migration.key,
+            **_key_columns(key, total),
+            "checksum": checksum,
+            "state": BackfillState.RUNNING.value,
+            **FRESH,
+            **writer_columns(writer),
         }
+        times = {"started_at": "clock_timestamp()", "updated_at": "clock_timestamp()"}
+        values = literals(columns) | times
         changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in values)
         return (
             f"{history_rows.backfilling_sql(self.ledger, pending, writer)};"
@@ -113,7 +114,7 @@ class StateTable:
                 "active_ms": f"active_ms + {literal(round(active_ms, 3))}",
                 "waiting": "NULL",
                 "error": "NULL",
-                **_writer_values(writer),
+                **literals(writer_columns(writer)),
             },
         )
         return f"{moved} RETURNING to_json(b)::text"
@@ -156,7 +157,7 @@ class StateTable:
 
     def state_sql(self, key: str, state: BackfillState, error: str | None) -> str:
         """Return the statement that sets the state of a backfill that has not ended."""
-        changes = {"state": literal(state.value), "waiting": "NULL", "error": literal(error)}
+        changes = literals({"state": state.value, "waiting": None, "error": error})
         return f"{self._update(key, changes)} AND {_OPEN}"
 
     def waiting_sql(self, key: str, reason: str | None) -> str:
@@ -174,13 +175,14 @@ class StateTable:
 
         *fresh* are the table's key and number of rows to begin again with, if any.
         """
-        changes = {
-            **(_FRESH if fresh else {}),
-            **(_key_values(*fresh) if fresh else {}),
-            "checksum": literal(checksum),
-            "state": literal(BackfillState.RUNNING.value),
-            "error": "NULL",
-        }
+        changes = literals(
+            {
+                **({**FRESH, **_key_columns(*fresh)} if fresh else {}),
+                "checksum": checksum,
+                "state": BackfillState.RUNNING.value,
+                "error": None,
+            }
+        )
         return (
             f"{self._update(key, changes)} AND {_OPEN};"
             f"UPDATE {self.ledger} SET upgrade_checksum = {literal(upgrade_checksum)} "
@@ -195,35 +197,12 @@ class StateTable:
         )
 
 
-_FRESH: Mapping[str, str] = {
-    "cycle": "1",
-    "cursor": "NULL",
-    "last_key": "NULL",
-    "rows_done": "0",
-    "rows_left": "NULL",
-    "batches": "0",
-    "batch_size": "0",
-    "active_ms": "0",
-    "waiting": "NULL",
-    "error": "NULL",
-    "finished_at": "NULL",
-}
-
-
-def _key_values(key: TableKey, total: int | None) -> dict[str, str]:
+def _key_columns(key: TableKey, total: int | None) -> dict[str, str | int | None]:
     return {
-        "table_name": literal(key.table),
-        "columns": literal(json.dumps(key.columns)),
-        "types": literal(json.dumps(key.types)),
-        "rows_total": literal(total),
-    }
-
-
-def _writer_values(writer: Writer) -> dict[str, str]:
-    return {
-        "application": literal(writer.application),
-        "host": literal(writer.host),
-        "pid": literal(writer.pid),
+        "table_name": key.table,
+        "columns": json.dumps(key.columns),
+        "types": json.dumps(key.types),
+        "rows_total": total,
     }
 
 

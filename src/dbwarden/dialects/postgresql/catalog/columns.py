@@ -19,6 +19,8 @@ _PLAIN = itemgetter(
     *("name", "type", "collation", "not_null", "generated"),
     *("statistics", "storage", "compression", "inherited", "not_null_state", "not_null_name"),
 )
+_OPTIONS = ("start", "increment", "minimum", "maximum", "cache", "cycle")
+_OPTION_VALUES = itemgetter(*_OPTIONS)
 
 
 def add_columns(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None:
@@ -93,23 +95,12 @@ def _plain_column(expression: str | None, values: tuple[Any, ...]) -> Column:
 
 def sequence_options(row: Row) -> SequenceOptions:
     """Return the options of the sequence in *row*."""
-    return _sequence_options(
-        row["start"], row["increment"], row["minimum"], row["maximum"], row["cache"], row["cycle"]
-    )
+    return _sequence_options(_OPTION_VALUES(row))
 
 
 @lru_cache(maxsize=1_000)  # most sequences count up from one
-def _sequence_options(
-    start: int, increment: int, minimum: int, maximum: int, cache: int, cycle: bool
-) -> SequenceOptions:
-    return SequenceOptions(
-        start=start,
-        increment=increment,
-        minimum=minimum,
-        maximum=maximum,
-        cache=cache,
-        cycle=cycle,
-    )
+def _sequence_options(values: tuple[Any, ...]) -> SequenceOptions:
+    return SequenceOptions(**dict(zip(_OPTIONS, values, strict=True)))
 
 
 def _identity(row: Row, sequence: Row | None) -> Identity | None:

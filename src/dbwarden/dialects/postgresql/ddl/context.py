@@ -153,6 +153,7 @@ def context(
     """Collect the facts about the whole plan."""
     created = frozenset(change.ref for change in changes if isinstance(change, Create))
     sequences = (item for item in desired.of(SchemaSequence) if item.ref in created)
+    replaced = _replaced_indexes(changes, current) if options.online else ()
     return Context(
         current=current,
         desired=desired,
@@ -164,7 +165,7 @@ def context(
         original_names=original_names(changes),
         dropped_before_table=dropped_before_table(current),
         tables={table.name: table for table in desired.tables},
-        old_index_names=_old_names(_replaced_indexes(changes, current), current, desired),
+        old_index_names=_old_names(replaced, current, desired),
     )
 
 
@@ -207,13 +208,11 @@ def _old_names(
     replaced: Iterable[tuple[QualifiedName, str]], *schemas: Schema
 ) -> Mapping[tuple[QualifiedName, str], str]:
     """Return the temporary name of each of the *replaced* indexes."""
-    taken: set[str] = set()
-    for schema in schemas:
-        relations: tuple[Table | MaterializedView, ...]
-        relations = (*schema.tables, *schema.of(MaterializedView))
-        for relation in relations:
-            taken.update((relation.name.name, *(index.name for index in relation.indexes)))
     found: dict[tuple[QualifiedName, str], str] = {}
+    relations: list[Table | MaterializedView] = []
+    for schema in schemas:
+        relations += (*schema.tables, *schema.of(MaterializedView))
+    taken = {it.name.name for it in relations} | {i.name for it in relations for i in it.indexes}
     for table, name in replaced:
         found[table, name] = free_name(name, "__old", taken)
         taken.add(found[table, name])

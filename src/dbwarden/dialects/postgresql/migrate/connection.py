@@ -22,7 +22,6 @@ from dbwarden.dialects.base import (
 )
 from dbwarden.dialects.postgresql.migrate import history_queries as ledger
 from dbwarden.dialects.postgresql.migrate.connecting import application_name, open_session
-from dbwarden.dialects.postgresql.migrate.foreign_history import read_foreign_ids
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LedgerAddress,
     StatusQuery,
@@ -46,6 +45,7 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
 )
 from dbwarden.dialects.postgresql.migrate.status_query import (
     find_holder,
+    read_foreign_ids,
     read_history,
     read_status,
 )

@@ -106,7 +106,7 @@ def record_sql(
         spent_ms: The duration of its last step; ``None`` is that of the transaction so far.
     """
     progress = progress_columns(pending.final_state, () if pending.fake else pending.steps)
-    values = _literals(migration_columns(pending, writer) | progress)
+    values = literals(migration_columns(pending, writer) | progress)
     values["finished_at"] = "clock_timestamp()"
     if begun is not None:
         return _update_one(
@@ -126,7 +126,7 @@ def begin_sql(
 ) -> str:
     """Return the statement that records *pending* as started: *done* steps, then *running*."""
     progress = progress_columns(pending.running_state, pending.steps[:done], running)
-    values = _literals(migration_columns(pending, writer) | progress)
+    values = literals(migration_columns(pending, writer) | progress)
     values["finished_at"] = "NULL"
     values["duration_ms"] = _duration_sql(None) if done else "0"
     return _first_write(table, pending, values)
@@ -135,7 +135,7 @@ def begin_sql(
 def backfilling_sql(table: str, pending: PendingMigration, writer: Writer) -> str:
     """Return the statement that records that the backfill *pending* has started."""
     progress = progress_columns(State.BACKFILLING, ())
-    values = _literals(migration_columns(pending, writer) | progress)
+    values = literals(migration_columns(pending, writer) | progress)
     values |= {"finished_at": "NULL", "duration_ms": "0"}
     return _first_write(table, pending, values)
 
@@ -149,7 +149,7 @@ def step_sql(
     table: str, pending: PendingMigration, done: int, *, spent_ms: float | None = None
 ) -> str:
     """Return the statement that records that *done* steps of *pending* are done."""
-    progress = _literals(progress_columns(pending.running_state, pending.steps[:done]))
+    progress = literals(progress_columns(pending.running_state, pending.steps[:done]))
     return _update_one(
         table, {**progress, **_added_duration(spent_ms)}, under_way(pending, done - 1)
     )
@@ -181,7 +181,7 @@ def forget_sql(table: str, row: str) -> str:
 def correct_sql(table: str, row: LedgerRow, values: Mapping[str, str | int | None]) -> str:
     """Return the statement that sets *values* in *row* and clears ``running``."""
     finished = "CASE WHEN {} IN ('applied', 'rolled_back') THEN coalesce(finished_at, now()) END"
-    changes = _literals(values)
+    changes = literals(values)
     changes |= {"running": "NULL", "finished_at": finished.format(changes["state"])}
     return _update_one(table, changes, as_read(row))
 
@@ -244,7 +244,8 @@ def _added_duration(spent_ms: float | None) -> dict[str, str]:
     return {"duration_ms": f"coalesce(duration_ms, 0) + {_duration_sql(spent_ms)}"}
 
 
-def _literals(columns: Mapping[str, str | int | None]) -> dict[str, str]:
+def literals(columns: Mapping[str, str | int | float | None]) -> dict[str, str]:
+    """Return the values of *columns* as SQL."""
     return {name: literal(value) for name, value in columns.items()}
 
 

@@ -1,8 +1,12 @@
-"""Read the status of a database over any connection: usually one query, at most three."""
+"""Read the status of a database over any connection: usually one query, at most three.
+
+Histories are read here, too: that of dbwarden, and that of another tool.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from dbwarden.dialects.base import ForeignHistory
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LedgerAddress,
     StatusQuery,
@@ -25,7 +29,9 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
     UNDEFINED_TABLE,
     ledger_failed,
 )
+from dbwarden.dialects.postgresql.sql.quoting import literal
 from dbwarden.migration_history import BackfillRow, LedgerExcerpt, LockHolder, Reading, State
+from dbwarden.quoting import quoted
 from dbwarden.types import DatabaseName
 
 Ask = Callable[[str], Awaitable[Lines]]
@@ -85,6 +91,16 @@ async def find_holder(ask: Ask, address: LedgerAddress) -> LockHolder | None:
     nothing = Reading(server_version="", namespace=None, rows=None, holder=None, read_only=False)
     (answer,) = await ask(details_sql(address, holder=True, lag=False))
     return add_details(nothing, False, answer[0]).holder
+
+
+async def read_foreign_ids(ask: Ask, history: ForeignHistory) -> tuple[str, ...] | None:
+    """Return the ids in the table of *history*; ``None`` if it does not exist."""
+    table = ".".join(map(quoted, history.table.split(".")))
+    ((found,),) = await ask(f"SELECT pg_catalog.to_regclass({literal(table)})")
+    if found is None:
+        return None
+    rows = await ask(f"SELECT {history.column} FROM {table} WHERE {history.where} ORDER BY 1")
+    return tuple(value for (value,) in rows if value is not None)
 
 
 async def _first(

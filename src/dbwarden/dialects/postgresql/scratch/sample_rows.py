@@ -1,8 +1,8 @@
 """Generate a few rows for each table, so that migrations are not only tried on empty tables."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -19,6 +19,8 @@ from dbwarden.schema import (
     Schema,
     Table,
 )
+
+T = TypeVar("T", Enum, Domain, CompositeType)
 
 _RANGES = {
     **{name: f"{name}range({{n}}0, {{n}}1)" for name in ("int4", "int8", "num")},
@@ -181,11 +183,9 @@ class Values(SampleRows):
     def __init__(self, schema: Schema, guesses: Mapping[str, str]) -> None:
         """Store the *schema* with its types, and literals of other types."""
         self._guesses = guesses
-        self._enums = {name: it for it in schema.of(Enum) for name in _names(schema, it.name)}
-        self._domains = {name: it for it in schema.of(Domain) for name in _names(schema, it.name)}
-        self._composites = {
-            name: it for it in schema.of(CompositeType) for name in _names(schema, it.name)
-        }
+        self._enums = _by_name(schema, schema.of(Enum))
+        self._domains = _by_name(schema, schema.of(Domain))
+        self._composites = _by_name(schema, schema.of(CompositeType))
 
     def insert(self, table: Table, columns: Sequence[str], values: Sequence[str]) -> str:
         """Return the INSERT of a row, which may have no columns."""
@@ -257,6 +257,10 @@ class Values(SampleRows):
 
 def _base(type_: str) -> str:
     return "text::" + type_ if type_.startswith(("character", "bit")) else type_
+
+
+def _by_name(schema: Schema, types: Iterable[T]) -> dict[str, T]:
+    return {name: it for it in types for name in _names(schema, it.name)}
 
 
 def _names(schema: Schema, name: QualifiedName) -> tuple[str, ...]:

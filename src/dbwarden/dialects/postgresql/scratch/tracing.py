@@ -95,10 +95,10 @@ async def trace_statements(
             await raw.execute(";\n".join(text for _, text in sent))
             continue
         for statement, text in sent:
-            if not step.transactional:
-                await raw.execute(text)
-                continue
             try:
+                if not step.transactional:
+                    await raw.execute(text)
+                    continue
                 locks = await _trace_one(raw, text, names, files)
             except asyncpg.PostgresError as error:
                 raise Refused(error, statement) from error

@@ -5,14 +5,13 @@ The caller holds the transaction. Keys are stored as literals, times as ISO-8601
 
 import json
 import sqlite3
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from dbwarden.dialects.backfilling import backfill_row
+from dbwarden.dialects.backfilling import FRESH, backfill_row
 from dbwarden.dialects.sqlite.backfill.keys import Key, TableKey
 from dbwarden.dialects.sqlite.backfill.walking import NextRows
-from dbwarden.dialects.writer import Writer
+from dbwarden.dialects.writer import Writer, writer_columns
 from dbwarden.migration_history import BackfillRow, BackfillState, backfill_table
 from dbwarden.quoting import quoted
 from dbwarden.types import Checksum
@@ -41,19 +40,6 @@ _COLUMNS = {
     "started_at": "TEXT NOT NULL",
     "updated_at": "TEXT NOT NULL",
     "finished_at": "TEXT",
-}
-_FRESH: Mapping[str, Any] = {
-    "cycle": 1,
-    "cursor": None,
-    "last_key": None,
-    "rows_done": 0,
-    "rows_left": None,
-    "batches": 0,
-    "batch_size": 0,
-    "active_ms": 0.0,
-    "waiting": None,
-    "error": None,
-    "finished_at": None,
 }
 
 
@@ -99,9 +85,9 @@ class StateTable:
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
         self._database.execute(f"CREATE TABLE IF NOT EXISTS {self._table} ({columns})")
         values = {
-            **_FRESH,
+            **FRESH,
             **_key_fields(table, total),
-            **self._writer_fields(),
+            **writer_columns(self._writer),
             "key": key,
             "checksum": checksum,
             "state": BackfillState.RUNNING.value,
@@ -125,7 +111,7 @@ class StateTable:
             active_ms=round(row.active_ms + ms, 3),
             waiting=None,
             error=None,
-            **self._writer_fields(),
+            **writer_columns(self._writer),
         )
 
     def begin_cycle(self, key: str, last: Key) -> None:
@@ -167,7 +153,7 @@ class StateTable:
         fresh: tuple[TableKey, int] | None,
     ) -> None:
         """Accept an edited file, here and in the ledger; begin again if *fresh* is given."""
-        again = {**_FRESH, **_key_fields(*fresh)} if fresh else {}
+        again = {**FRESH, **_key_fields(*fresh)} if fresh else {}
         state = BackfillState.RUNNING.value
         self.update(key, **{**again, "checksum": checksum, "state": state, "error": None})
         self._database.execute(
@@ -189,10 +175,6 @@ class StateTable:
         """Delete the row of a backfill that is rolled back."""
         if self.exists():
             self._database.execute(f"DELETE FROM {self._table} WHERE key = ?", (key,))
-
-    def _writer_fields(self) -> dict[str, Any]:
-        writer = self._writer
-        return {"application": writer.application, "host": writer.host, "pid": writer.pid}
 
 
 def _key_fields(table: TableKey, total: int) -> dict[str, Any]:
