@@ -55,12 +55,10 @@ def order_families(graph: Graph, changes: Sequence[Change]) -> None:
         match change:
             case Drop(obj=Table() as table):
                 for parent in table.parents:  # a table with children cannot get an identity
-                    for other in own.get(parent, ()):
-                        graph.prefer(number, other)
+                    graph.prefer_each([number], own.get(parent, ()))
             case Create(obj=Table() as table):
                 for parent in table.parents:
-                    for other in own.get(parent, ()):
-                        graph.prefer(other, number)
+                    graph.prefer_each(own.get(parent, ()), [number])
             case Alter(before=Table() as before, after=Table() as after):
                 _leave_and_join(graph, number, (before, after), own, columns)
             case _:
@@ -71,8 +69,7 @@ def order_families(graph: Graph, changes: Sequence[Change]) -> None:
         elif now is not None and was is None:
             joined.append((number, now.parent))
     for number, parent in joined:
-        for other in left[parent]:
-            graph.prefer(other, number)
+        graph.prefer_each(left[parent], [number])
 
 
 def _partition_of(change: Change) -> tuple[PartitionOf | None, PartitionOf | None]:
@@ -95,17 +92,14 @@ def _leave_and_join(
     before, after = states
     gone = set(before.parents) - set(after.parents)
     come = set(after.parents) - set(before.parents)
-    for other in own.get(after.name, ()):
-        if gone:
-            graph.before(number, other)
-        elif come:
-            graph.before(other, number)
+    if gone:
+        graph.before_each([number], own.get(after.name, ()))
+    elif come:
+        graph.before_each(own.get(after.name, ()), [number])
     for parent in gone:  # its later changes do not affect this table
-        for other in own.get(parent, ()):
-            graph.before(number, other)
+        graph.before_each([number], own.get(parent, ()))
     for parent in come if after.partition_of is not None else ():
-        for other in columns.get(parent, ()):
-            graph.before(other, number)
+        graph.before_each(columns.get(parent, ()), [number])
 
 
 def order_parents_and_children(
@@ -182,16 +176,12 @@ def order_partition_parts(graph: Graph, changes: Sequence[Change], new: Links) -
     added, dropped = by_table(changes, ADDED), by_table(changes, DROPPED)
     for number, change in enumerate(changes):
         for partition, _ in change.detached if isinstance(change, Drop) else ():
-            for other in dropped.get(partition, ()):
-                graph.prefer(number, other)
+            graph.prefer_each([number], dropped.get(partition, ()))
     for table, numbers in added.items():
         above = {ref.table for ref in new.needs.get(parentage(table), ())} - {table}
         for parent in above & (added.keys() | dropped.keys()):
-            for number in numbers:
-                for other in added.get(parent, ()):
-                    graph.prefer(number, other)
-                for other in dropped.get(parent, ()):
-                    graph.prefer(other, number)
+            graph.prefer_each(numbers, added.get(parent, ()))
+            graph.prefer_each(dropped.get(parent, ()), numbers)
 
 
 def _attach_last(graph: Graph, changes: Sequence[Change]) -> None:
@@ -206,17 +196,14 @@ def _attach_last(graph: Graph, changes: Sequence[Change]) -> None:
     for number, change in enumerate(changes):
         match change:
             case Create(obj=Index(valid=False) | Key(valid=False)):
-                for other in partitions[change.table]:
-                    graph.before(other, number)
+                graph.before_each(partitions[change.table], [number])
             case Alter(
                 before=Index(inherited=False) | Key(inherited=False),
                 after=Index(inherited=True) | Key(inherited=True),
             ):
                 for others in added.values():
-                    for other in others:
-                        graph.prefer(other, number)
-                for other in added.get(change.table, ()):
-                    graph.before(other, number)
+                    graph.prefer_each(others, [number])
+                graph.before_each(added.get(change.table, ()), [number])
             case Alter(after=Check(inherited=True)):
                 for other, item in enumerate(changes):
                     if isinstance(item, Create) and item.ref == change.ref.within(item.table):

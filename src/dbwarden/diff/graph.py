@@ -1,6 +1,6 @@
 """Sort a graph topologically, deterministically, with hard and soft edges. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -32,6 +32,16 @@ class Graph:
         """Prefer that *first* precedes *second*."""
         if first != second:
             self.soft[first].add(second)
+
+    def before_each(self, firsts: Iterable[int], seconds: Collection[int]) -> None:
+        """Require that each of *firsts* precedes each of *seconds*."""
+        for first in firsts:
+            self.hard[first] |= {*seconds} - {first}
+
+    def prefer_each(self, firsts: Iterable[int], seconds: Collection[int]) -> None:
+        """Prefer that each of *firsts* precedes each of *seconds*."""
+        for first in firsts:
+            self.soft[first] |= {*seconds} - {first}
 
     def sort(self, priorities: Sequence[tuple[object, ...]]) -> tuple[list[int], list[int]]:
         """Return the nodes in an order that respects every hard edge.

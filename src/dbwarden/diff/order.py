@@ -78,7 +78,7 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
     order_inherited_columns(graph, changes, old, nodes.removers)
     order_partition_parts(graph, changes, new)
     default_privileges_last(graph, changes)
-    _preferences(graph, nodes, changes)
+    _preferences(graph, changes)
     _logged_before_referrers(graph, nodes, changes, old)
     _toast_parameters_in_time(graph, changes)
     _dropped_with_parts(graph, changes)
@@ -146,8 +146,7 @@ def _after_dependencies(graph: Graph, nodes: _Nodes, number: int, new: Links) ->
                     if other not in nodes.settings:
                         graph.before(other, number)
     for ref in effect.makes:  # a rebuild: the old object first
-        for other in nodes.removers.get(ref, ()):
-            graph.before(other, number)
+        graph.before_each(nodes.removers.get(ref, ()), [number])
 
 
 def _before_removals(graph: Graph, nodes: _Nodes, number: int, old: Links, new: Links) -> None:
@@ -219,25 +218,22 @@ def _dropped_with_parts(graph: Graph, changes: Sequence[Change]) -> None:
     """Drop a table, with its indexes and constraints, before the objects that these need."""
     gone = by_table(changes, frozenset({(Drop, ObjectKind.TABLE)}))
     for table, numbers in by_table(changes, DROPPED).items():
-        for later in {later for number in numbers for later in graph.hard[number]}:
-            for number in gone.get(table, ()):
-                graph.prefer(number, later)
+        later = set[int]().union(*(graph.hard[number] for number in numbers))
+        graph.prefer_each(gone.get(table, ()), later)
 
 
-def _preferences(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
+def _preferences(graph: Graph, changes: Sequence[Change]) -> None:
     """Prefer tables in the order of foreign keys, and functions after the names in their bodies."""
     _one_overload_at_a_time(graph, changes)
     _after_mentioned_functions(graph, changes)
+    made = by_table(changes, frozenset({(Create, ObjectKind.TABLE)}))
+    gone = by_table(changes, frozenset({(Drop, ObjectKind.TABLE)}))
     for change in changes:
         match change:
             case Create(obj=ForeignKey(references=other)):
-                for creator in nodes.makers.get(ref_of(ObjectKind.TABLE, change.table), ()):
-                    for first in nodes.makers.get(ref_of(ObjectKind.TABLE, other), ()):
-                        graph.prefer(first, creator)
+                graph.prefer_each(made.get(other, ()), made.get(change.table, ()))
             case Drop(obj=ForeignKey(references=other)):
-                for gone in nodes.removers.get(ref_of(ObjectKind.TABLE, change.table), ()):
-                    for last in nodes.removers.get(ref_of(ObjectKind.TABLE, other), ()):
-                        graph.prefer(gone, last)
+                graph.prefer_each(gone.get(change.table, ()), gone.get(other, ()))
             case _:
                 pass
 
@@ -257,21 +253,16 @@ def _after_mentioned_functions(graph: Graph, changes: Sequence[Change]) -> None:
             case _:
                 pass
     for number in mentioned:
-        for other in mentioned[number]:
-            graph.prefer(other, number)
+        graph.prefer_each(mentioned[number], [number])
         reached = reachable([number], lambda at: mentioned.get(at, ()))
-        for user in graph.hard[number]:
-            for other in reached:
-                graph.prefer(other, user)
+        graph.prefer_each(reached, graph.hard[number])
 
 
 def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
     """Drop a function before creating another of its name: calls would be ambiguous."""
     gone = by_table(changes, frozenset((Drop, kind) for kind in ROUTINES))
     for name, numbers in by_table(changes, frozenset((Create, kind) for kind in ROUTINES)).items():
-        for number in numbers:
-            for other in gone.get(name, ()):
-                graph.prefer(other, number)
+        graph.prefer_each(gone.get(name, ()), numbers)
 
 
 def _logged_before_referrers(
@@ -289,8 +280,7 @@ def _logged_before_referrers(
         for user in old.needed_by.get(ref_of(ObjectKind.TABLE, table), ()):
             if user.kind is not ObjectKind.CONSTRAINT:
                 continue
-            for gone in nodes.removers.get(user, ()):
-                graph.before(gone, number)
+            graph.before_each(nodes.removers.get(user, ()), [number])
             other = switched.get(user.table)
             if other is not None and unlogged == other[1]:
                 first, second = (other[0], number) if unlogged else (number, other[0])
@@ -304,8 +294,7 @@ def _toast_parameters_in_time(graph: Graph, changes: Sequence[Change]) -> None:
         match change:
             case Alter(before=Table(parameters=was), after=Table(parameters=now)) if was != now:
                 long = any(name.startswith("toast.") for name, _ in now)
-                for other in columns.get(change.table, ()) if long else ():
-                    graph.prefer(other, number)
+                graph.prefer_each(columns.get(change.table, ()) if long else (), [number])
             case _:
                 pass
 
