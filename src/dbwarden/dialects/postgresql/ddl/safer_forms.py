@@ -50,36 +50,26 @@ def _concurrently(text: str, found: _Tokens) -> tuple[str, ...] | None:
 
 
 def _not_valid(statement: StatementFacts, found: _Tokens) -> tuple[str, ...] | None:
-    match statement.changes:
-        case (ConstraintAdded(_, constraint),):
-            pass
-        case _:
-            return None
-    table, rest = _altered_table(statement.text, found)
-    if table is None or rest[:1] != ("add",):
-        return None
-    return (
-        f"{statement.text} NOT VALID",
-        f"{ALONE}ALTER TABLE {table} VALIDATE CONSTRAINT {quote(constraint.name)}",
-    )
+    match statement.changes, _altered_table(statement.text, found):
+        case (ConstraintAdded(_, constraint),), (str() as table, ("add", *_)):
+            return (
+                f"{statement.text} NOT VALID",
+                f"{ALONE}ALTER TABLE {table} VALIDATE CONSTRAINT {quote(constraint.name)}",
+            )
+    return None
 
 
 def _not_null(statement: StatementFacts, found: _Tokens) -> tuple[str, ...] | None:
-    match statement.changes:
-        case (NotNullSet(_, column),):
-            pass
-        case _:
-            return None
-    table, rest = _altered_table(statement.text, found)
-    if table is None or rest[:1] != ("alter",) or rest[-3:] != ("set", "not", "null"):
-        return None
-    name, column_name = quote(f"dbwarden_not_null_{column.key}"), quote(column.name)
-    return (
-        f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({column_name} IS NOT NULL) NOT VALID",
-        f"{ALONE}ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
-        statement.text,
-        f"ALTER TABLE {table} DROP CONSTRAINT {name}",
-    )
+    match statement.changes, _altered_table(statement.text, found):
+        case (NotNullSet(_, column),), (str() as table, ("alter", *_, "set", "not", "null")):
+            name, own = quote(f"dbwarden_not_null_{column.key}"), quote(column.name)
+            return (
+                f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({own} IS NOT NULL) NOT VALID",
+                f"{ALONE}ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
+                statement.text,
+                f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+            )
+    return None
 
 
 def _altered_table(text: str, found: _Tokens) -> tuple[str | None, tuple[str, ...]]:
