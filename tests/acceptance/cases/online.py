@@ -189,4 +189,23 @@ CASES = [
         new="CREATE TABLE v (id int CONSTRAINT t_pkey PRIMARY KEY, a int);",
         renames=("table t:v",),
     ),
+    Case(
+        name="a renamed table with a fill",
+        old="CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1), (2, NULL);",
+        new="CREATE TABLE v (id int CONSTRAINT t_pkey PRIMARY KEY, a int NOT NULL);",
+        renames=("table t:v",),
+        fills={"v.a": "3"},
+    ),
+    Case(
+        name="a renamed column that changes its type",
+        old="CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1), (2, NULL);",
+        new="CREATE TABLE t (id int PRIMARY KEY, b bigint);",
+        renames=("column t.a:b",),
+    ),
+    Case(
+        name="a renamed table, and another one that goes",
+        old="CREATE TABLE t (id int PRIMARY KEY, a int); CREATE TABLE u (id int);",
+        new="CREATE TABLE v (id int CONSTRAINT t_pkey PRIMARY KEY, a int);",
+        renames=("table t:v",),
+    ),
 ]

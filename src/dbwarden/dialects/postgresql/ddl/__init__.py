@@ -18,7 +18,11 @@ from dbwarden.dialects.postgresql.ddl.objects import (
     rename,
     rename_value,
 )
-from dbwarden.dialects.postgresql.ddl.old_names import old_names, refuse_with_backfills
+from dbwarden.dialects.postgresql.ddl.old_names import (
+    old_names,
+    refuse_in_place,
+    refuse_with_backfills,
+)
 from dbwarden.dialects.postgresql.ddl.online import online, serving
 from dbwarden.dialects.postgresql.ddl.renaming import renaming
 from dbwarden.dialects.postgresql.ddl.retyping import retyping
@@ -58,7 +62,12 @@ def render(
     if loose:
         found = list(with_unchecked_bodies(found, loose))
     committed = commit_new_values(tuple(found))
-    return with_stages(committed, options) if options.online else committed
+    if not options.online:
+        return committed
+    staged = with_stages(committed, options)
+    if not options.back:
+        refuse_in_place(ctx, staged)
+    return staged
 
 
 def _statements(ctx: Context, change: Change) -> Statements:

@@ -298,6 +298,8 @@ def obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[s
     if table is None:
         yield f"{own} gets its name in the same set of files"
         return
+    if table.column(move.before.name) is None:
+        yield "it gets its name in the same set of files"
     if table.partition_by or table.partition_of:
         yield f"{own} is partitioned"
     if table.inherits or any(move.table in it.inherits for it in ctx.current.tables):

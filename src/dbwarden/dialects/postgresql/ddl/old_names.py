@@ -11,9 +11,11 @@ from dbwarden.dialects.postgresql.ddl.renaming import refusal
 from dbwarden.dialects.postgresql.sql.quoting import text_literal
 from dbwarden.diff.changes import Change, Drop, Rename
 from dbwarden.diff.statements import PlannedStatement, Sql, Stage
+from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Column, ObjectKind, Table
 
 SECURITY_INVOKER_VERSION = 150000
+_PARTS = (ObjectKind.CONSTRAINT, ObjectKind.INDEX)
 
 
 def old_names(ctx: Context, changes: Sequence[Change]) -> Replaced:
@@ -131,3 +133,26 @@ def refuse_with_backfills(ctx: Context, statements: Sequence[PlannedStatement]) 
         if item.before.kind is ObjectKind.TABLE:
             reason = f"rows of {filled} are filled in the same set of files"
             raise refusal(ctx.label(item.before.table), reason)
+
+
+def refuse_in_place(ctx: Context, statements: Sequence[PlannedStatement]) -> None:
+    """Raise if a later file of the set changes what *statements* rename in place.
+
+    Rollbacks run that file first, when the object still has its new name.
+
+    Raises:
+        UnsupportedChange: Names the object.
+    """
+    later = {item.change.table for item in statements if (item.stage or 0) > Stage.EXPAND}
+    for item in statements:
+        change = item.change
+        if not isinstance(change, Rename) or change in ctx.options.renames_in_use:
+            continue
+        if change.before.kind not in _PARTS and change.after.table in later:
+            old = ctx.label(change.before.table, change.before.part)
+            new = change.after.part or ctx.label(change.after.table)
+            raise UnsupportedChange(
+                f"{old} cannot become {new} in place in a set of several files, of which a later "
+                f"one changes {ctx.label(change.after.table)} as well.",
+                next_step="Leave the new name, or the other changes, to a migration of its own.",
+            )
