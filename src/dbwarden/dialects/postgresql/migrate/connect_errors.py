@@ -27,9 +27,8 @@ OLDEST = 14
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN}
 _TRY_LATER = "Wait until it is ready with: dbwarden wait"
-_USUAL = "database_url"
 SCRATCH = "scratch"
-"""The other settings of ``database_config`` that hold a URL; the third is ``migration_url``."""
+"""The setting of ``database_config`` with the URL of a server for scratch databases."""
 
 
 def place_of(url: DatabaseURL) -> str:
@@ -79,21 +78,17 @@ def server_too_old(major: int, url: DatabaseURL, database: DatabaseName) -> Conn
 
 
 def connect_failure(
-    error: Exception, url: DatabaseURL, database: DatabaseName, setting: str = _USUAL
+    error: Exception, url: DatabaseURL, database: DatabaseName, setting: str = "database_url"
 ) -> ConnectError:
     """Return the error to show for *error*, which connecting to *url* raised.
 
     Raise it outside the ``except`` block, because *error* may hold the password and would become
     its context. *setting* is the setting that holds *url* and that the user has to correct.
     """
-    kind, message, next_step = _explain(error, url)
+    kind, message, next_step = _explain(error, url, setting)
     if kind is DatabaseMissing and setting != SCRATCH:
         next_step = f"Create it with: dbwarden create-database -d {database}"
-    raised = kind(
-        message.replace(_USUAL, setting),
-        database=database,
-        next_step=(next_step or "").replace(_USUAL, setting) or None,
-    )
+    raised = kind(message, database=database, next_step=next_step)
     raised.detail = getattr(error, "detail", None)
     raised.hint = getattr(error, "hint", None)
     raised.__cause__ = clean_cause(error)
@@ -103,7 +98,7 @@ def connect_failure(
 Explanation = tuple[type[ConnectError], str, str | None]
 
 
-def _explain(error: Exception, url: DatabaseURL) -> Explanation:
+def _explain(error: Exception, url: DatabaseURL, setting: str) -> Explanation:
     match error:
         case asyncpg.TargetServerAttributeNotMatched():
             attributes = dict(url.query).get("target_session_attrs", "any")
@@ -113,36 +108,42 @@ def _explain(error: Exception, url: DatabaseURL) -> Explanation:
                 "Check which of them is the primary.",
             )
         case asyncpg.PostgresError() if error.sqlstate is not None:
-            return _explain_server_error(error, url)
+            return _explain_server_error(error, url, setting)
         case asyncpg.ClientConfigurationError() | asyncpg.InterfaceError():
             return ConnectError, f"the driver cannot use the URL: {redact(str(error))}", None
         case ssl.SSLError():
-            return _tls(error, url)
+            return _tls(error, url, setting)
         case OSError() | asyncpg.PostgresError():
-            return _network(error, url)
+            return _network(error, url, setting)
     return ConnectError, f"connecting to {place_of(url)} failed: {redact(str(error))}", None
 
 
-def _password(url: DatabaseURL, words: str) -> tuple[str, str]:
+def _password(url: DatabaseURL, setting: str, words: str) -> tuple[str, str]:
     if url.password is not None:
-        return words, "Check user and password in database_url."
+        return words, f"Check user and password in {setting}."
     return (
-        f"{words}, and database_url has none",
+        f"{words}, and {setting} has none",
         "Put it into the environment: PGPASSWORD, or the whole URL in a variable that "
-        "database_url is read from; or into ~/.pgpass. If it is there, correct it.",
+        f"{setting} is read from; or into ~/.pgpass. If it is there, correct it.",
     )
 
 
-def _explain_server_error(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
+def _explain_server_error(
+    error: asyncpg.PostgresError, url: DatabaseURL, setting: str
+) -> Explanation:
     where, message = place_of(url), str(error).splitlines()[0]
     user = url.user or "the user that runs dbwarden"
     match error.sqlstate:
         case "28P01":
             role = f'user "{url.user}"' if url.user else user
             failure = f"password authentication failed on {where} for {role}"
-            return AccessDenied, *_password(url, failure)
+            return AccessDenied, *_password(url, setting, failure)
         case "28000":
-            return AccessDenied, f"{where} refused {user}: {message}", _login_advice(message)
+            return (
+                AccessDenied,
+                f"{where} refused {user}: {message}",
+                _login_advice(message, setting),
+            )
         case "42501":
             return (
                 AccessDenied,
@@ -150,7 +151,7 @@ def _explain_server_error(error: asyncpg.PostgresError, url: DatabaseURL) -> Exp
                 f'Grant it: GRANT CONNECT ON DATABASE "{url.database}" TO "{user}";',
             )
         case "3D000":
-            return _database_missing(url)
+            return _database_missing(url, setting)
         case "53300":
             return _too_many_connections(where, message)
         case "57P03" | "57P01" | "57P02":
@@ -171,7 +172,7 @@ def _explain_server_error(error: asyncpg.PostgresError, url: DatabaseURL) -> Exp
         case "08P01" if PgBouncerText.CONNECTION_LIMIT.is_in(message):
             return _too_many_connections(where, message)
         case "08P01" if PgBouncerText.MISSING_DATABASE.is_in(message):
-            return _database_missing(url)
+            return _database_missing(url, setting)
     return ConnectError, f"{where} refused the connection: {message}", None
 
 
@@ -183,62 +184,63 @@ def _too_many_connections(where: str, message: str) -> Explanation:
     )
 
 
-def _database_missing(url: DatabaseURL) -> Explanation:
+def _database_missing(url: DatabaseURL, setting: str) -> Explanation:
     name = url.database or url.user or ""
     return (
         DatabaseMissing,
         f"{place_of(url)} has no database {name!r}",
-        f"Set {_USUAL} to an existing database.",
+        f"Set {setting} to an existing database.",
     )
 
 
-def _login_advice(message: str) -> str:
+def _login_advice(message: str, setting: str) -> str:
     if PostgresText.LOGIN_MISSING.is_in(message):
-        return "Check the user in database_url, or create the role with LOGIN."
+        return f"Check the user in {setting}, or create the role with LOGIN."
     advice = "Check the server's pg_hba.conf for this user, database and address"
     if PostgresText.NO_ENCRYPTION.is_in(message):
-        return f"{advice}; if it accepts only TLS, add ?sslmode=require to database_url."
+        return f"{advice}; if it accepts only TLS, add ?sslmode=require to {setting}."
     return f"{advice}."
 
 
-def _tls(error: ssl.SSLError, url: DatabaseURL) -> Explanation:
+def _tls(error: ssl.SSLError, url: DatabaseURL, setting: str) -> Explanation:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             ConnectError,
             f"the certificate of {place_of(url)} cannot be trusted: {error.verify_message}",
-            "Name the authority's certificate with sslrootcert= in database_url.",
+            f"Name the authority's certificate with sslrootcert= in {setting}.",
         )
     reason = getattr(error, "reason", None) or str(error)
-    return ConnectError, f"TLS with {place_of(url)} failed: {reason}", _TLS_ADVICE
+    return ConnectError, f"TLS with {place_of(url)} failed: {reason}", _tls_advice(setting)
 
 
-_TLS_ADVICE = "Check sslmode= in database_url: the server may offer no TLS, or another version."
+def _tls_advice(setting: str) -> str:
+    return f"Check sslmode= in {setting}: the server may offer no TLS, or another version."
 
 
-def _network(error: Exception, url: DatabaseURL) -> Explanation:
+def _network(error: Exception, url: DatabaseURL, setting: str) -> Explanation:
     where = place_of(url)
     numbers = set(errnos(error))
     if isinstance(error, socket.gaierror):
         names = " or ".join(name for name, _ in url.hosts)
-        return ConnectError, f"the host {names} is not known", "Check the host in database_url."
+        return ConnectError, f"the host {names} is not known", f"Check the host in {setting}."
     if isinstance(error, FileNotFoundError) or errno.ENOENT in numbers:
         return (
             ConnectError,
             f"there is no server's socket in {where}",
-            "Start the server, or correct host= in database_url.",
+            f"Start the server, or correct host= in {setting}.",
         )
     if errno.ECONNREFUSED in numbers:
         return (
             ConnectError,
             f"nothing listens on {where}",
-            "Start the server, or correct host and port in database_url.",
+            f"Start the server, or correct host and port in {setting}.",
         )
     if isinstance(error, PermissionError):
         return ConnectError, f"permission denied for the server's socket in {where}", None
     if numbers & _UNREACHABLE:
         return ConnectError, f"{where} cannot be reached", "Check the network and the firewall."
     if PostgresText.TLS_REFUSED.is_in(error):
-        return ConnectError, f"{where} refused TLS", _TLS_ADVICE
+        return ConnectError, f"{where} refused TLS", _tls_advice(setting)
     return (
         ConnectError,
         f"{where} closed the connection before it was usable: {redact(str(error))}",

@@ -55,6 +55,14 @@ def test_refusals_of_the_server_are_explained(
     assert error.hint == "a hint"
 
 
+def test_a_database_that_is_called_as_the_setting_keeps_its_name() -> None:
+    url = parse_url("postgresql://app@db.example/database_url")
+    missing = said("3D000", 'database "database_url" does not exist')
+    found = connect_failure(missing, url, DatabaseName("primary"), "scratch")
+    assert "no database 'database_url'" in found.message
+    assert found.next_step == "Set scratch to an existing database."
+
+
 @pytest.mark.parametrize("setting", ["database_url", "migration_url", "scratch"])
 def test_the_setting_that_holds_the_url_is_named(setting: str) -> None:
     def told(sqlstate: str) -> str:
