@@ -9,7 +9,6 @@ from dbwarden.dialects.postgresql.ddl.not_null import (
     SPARES_A_SCAN,
     check_filled,
     drop_check_filled,
-    is_not_valid,
 )
 from dbwarden.dialects.postgresql.ddl.online import at
 from dbwarden.dialects.postgresql.sql.quoting import quote
@@ -47,7 +46,7 @@ def in_use(ctx: Context, table: QualifiedName, column: Column) -> bool:
 
 
 def _is_filled(ctx: Context, table: QualifiedName, column: Column) -> bool:
-    if not in_use(ctx, table, column) or is_not_valid(column) or column.not_null_state:
+    if not in_use(ctx, table, column) or column.not_null_state:
         return False
     if column.identity is not None or column.generated is not None:
         return False
@@ -142,7 +141,7 @@ def require_key(ctx: Context, table: QualifiedName, column: str) -> None:
     Raises:
         UnsupportedChange: Names the column and the flag for the plain form.
     """
-    found = next((it for it in ctx.current.tables if it.name == table), ctx.tables.get(table))
+    found = ctx.current.table(table) or ctx.tables.get(table)
     if found is None or has_key(found):
         return
     label, own = ctx.label(table, column), ctx.label(table)
