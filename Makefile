@@ -66,7 +66,7 @@ imports: .venv/.dev  ## the Alembic histories of real applications from PyPI, ea
 	$(BIN)/python tests/real_histories.py $(IMPORTS) $(APPLICATIONS)
 
 matrix: .venv/.dev  ## the tests on each Python and PostgreSQL of this machine, and on the lowest dependencies
-	$(BIN)/python tests/matrix.py --pythons "$(PYTHONS)" --servers "$(SERVERS)" --lowest "$(LOWEST)"
+	$(BIN)/python tests/matrix.py --pythons "$(PYTHONS)" --servers "$(SERVERS)" --lowest "$(LOWEST)" --jobs "$(JOBS)"
 
 .venv/.docs: .venv/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

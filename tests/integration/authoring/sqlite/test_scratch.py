@@ -161,6 +161,6 @@ async def test_a_cancelled_scratch_statement_ends_at_once(lite: Lite) -> None:
 async def test_an_exceeded_time_limit_is_reported(lite: Lite) -> None:
     lite.options["timeout"] = 0.05
     lite.models("import time\ntime.sleep(0.2)")
-    with pytest.raises(TimedOut, match="was stopped while reading the models") as caught:
+    with pytest.raises(TimedOut, match=r"did not end within 0\.05 s") as caught:
         await lite.make()
     assert "--timeout SECONDS" in (caught.value.next_step or "")
