@@ -37,11 +37,13 @@ ANY_SERVER = (
     "tests/acceptance/test_cases.py",
     "--ignore=tests/integration/authoring/sqlite",
 )
-# With the lowest versions, only what the tests themselves need: tools would ask for newer ones.
-TEST_PACKAGES = (
+# Only what the tests of these cells need: the tools of `make check` would ask for newer versions
+# than the lowest ones.
+PACKAGES = (
+    f"{ROOT}[fastapi,metrics,scratch]",
     "blockbuster",
     "coverage",
-    "httpx<0.28",  # the TestClient of the lowest Starlette passes an argument that 0.28 dropped
+    "httpx",
     "hypothesis",
     "mypy",
     "pytest",
@@ -62,7 +64,7 @@ class Cell:
     name: str
     python: str
     tests: Sequence[str]
-    packages: Sequence[str] = (f"{ROOT}[dev]",)
+    packages: Sequence[str] = PACKAGES
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -113,7 +115,8 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
             name="lowest dependencies",
             python=sys.executable,
             tests=LOWEST,
-            packages=(f"{ROOT}[fastapi,scratch,metrics]", *_lowest(), *TEST_PACKAGES),
+            # The TestClient of that Starlette passes an argument that httpx 0.28 dropped.
+            packages=(*PACKAGES, *_lowest(), "httpx<0.28"),
         )
 
 
@@ -152,7 +155,18 @@ def _run(cell: Cell, jobs: str) -> tuple[int, str]:
         if cell.packages:
             python = f"{folder}/venv/bin/python"
             steps.append([cell.python, "-m", "venv", f"{folder}/venv"])
-            steps.append([python, "-m", "pip", "install", "-qq", "--editable", *cell.packages])
+            steps.append(
+                [
+                    python,
+                    "-m",
+                    "pip",
+                    "install",
+                    "-qq",
+                    "--no-compile",
+                    "--editable",
+                    *cell.packages,
+                ]
+            )
         steps.append([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", jobs])
         steps[-1] += ["--dist", "worksteal", *cell.tests]
         environment = {**os.environ, **cell.environment}
