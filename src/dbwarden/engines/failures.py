@@ -20,11 +20,13 @@ def mark_errors(engine: AsyncEngine, config: DatabaseConfig) -> None:
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def mark(context: ExceptionContext) -> None:
-        if context.sqlalchemy_exception is not None:
-            mark_error(context.sqlalchemy_exception, config)
+        # A handler before this one may have made another error of it.
+        error = getattr(context, "chained_exception", context.sqlalchemy_exception)
+        if error is not None:
+            mark_error(error, config)
 
 
-def mark_error(error: Exception, config: DatabaseConfig) -> None:
+def mark_error(error: BaseException, config: DatabaseConfig) -> None:
     """Attach *config* to *error* unless it has one."""
     vars(error).setdefault(_ORIGIN, config)
 

@@ -15,7 +15,7 @@ from tests.acceptance.cli.projects import Cli, write
         (("upgrade",), "there is no command 'upgrade'; use 'migrate'"),
         (("--json", "status"), "the option --json comes before the command"),
         (("migrate", "head"), "migrate does not accept 'head'"),
-        (("new", "-m"), "-m requires an argument"),
+        (("new", "-m"), "requires an argument"),
         (("migrate", "--bogus"), "--bogus"),
         (("migrate", "--timeout", "soon"), "--timeout"),
         (("migrate", "--timeout", "-1"), "--timeout takes seconds"),

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
-from dbwarden.errors import ConfigurationError, PoolExhausted, UnknownDatabase
+from dbwarden.engines.failures import failure_of
+from dbwarden.errors import ConfigurationError, ConnectionLost, PoolExhausted, UnknownDatabase
 from dbwarden.fastapi import get_session, migration_context
 from dbwarden.fastapi.state import serving
 from dbwarden.library import DatabaseHandle
@@ -422,6 +423,47 @@ async def test_a_read_survives_connections_that_died_in_the_pool(
             )
         )
         assert await state.engines.read(config) == before
+
+
+def end_without_closing(state: Any) -> None:
+    """Give the one connection of the pool what a server sends before it closes the socket."""
+    (served,) = state.engines.open.values()
+    (driver,) = served.connections
+    fields = b"SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+    driver._protocol.data_received(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+
+
+async def test_a_read_survives_a_connection_that_ended_and_is_not_closed(
+    site: Site, postgres_url: str
+) -> None:
+    site.add("primary", postgres_url, default=True)
+    async with migration_context(mode="none"):
+        state = await serving()
+        config = await state.database("primary")
+        before = await state.engines.read(config)
+        end_without_closing(state)
+        assert await state.engines.read(config) == before
+
+
+@pytest.mark.parametrize("ping_after", [0.0, 60.0])
+async def test_a_session_on_a_connection_that_ended_and_is_not_closed_reports_its_loss_or_survives(
+    site: Site, postgres_url: str, monkeypatch: pytest.MonkeyPatch, ping_after: float
+) -> None:
+    from dbwarden.dialects.postgresql.serve import engine as postgres_serving
+
+    monkeypatch.setattr(postgres_serving, "PING_AFTER", ping_after)
+    site.add("primary", postgres_url, default=True)
+    async with migration_context(mode="none"):
+        async with get_session() as session:
+            await session.execute(text("SELECT 1"))
+        end_without_closing(await serving())
+        if ping_after:
+            async with get_session() as session:
+                with pytest.raises(DBAPIError) as caught:
+                    await session.execute(text("SELECT 1"))
+            assert isinstance(failure_of(caught.value), ConnectionLost)
+        async with get_session() as session:
+            assert await session.scalar(text("SELECT 1")) == 1
 
 
 async def test_an_exhausted_pool_is_reported(site: Site, postgres_url: str) -> None:

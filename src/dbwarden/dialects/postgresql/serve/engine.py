@@ -13,7 +13,8 @@ import anyio
 import asyncpg
 import sqlalchemy.dialects.postgresql.asyncpg  # noqa: F401  # loaded here, not in the event loop
 from sqlalchemy import URL, event
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
@@ -31,7 +32,7 @@ from dbwarden.dialects.postgresql.migrate.connecting import (
 )
 from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress
 from dbwarden.dialects.postgresql.migrate.parse_status import Lines
-from dbwarden.dialects.postgresql.migrate.session import ServerRefused
+from dbwarden.dialects.postgresql.migrate.session import BROKEN, ServerRefused
 from dbwarden.dialects.postgresql.migrate.status_query import read_status
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectionLost, DBWardenError, TimedOut, TooManyConnections
@@ -86,9 +87,25 @@ def make_engine(
     engine = create_async_engine(
         shown, connect_args={**connect_args, "async_creator_fn": open_one}, **options
     )
+    _report_lost_connections(engine)
     if config.pool_pre_ping and "poolclass" not in engine_options:
         _ask_before_use(engine, config.connect_timeout)
     return engine
+
+
+def _report_lost_connections(engine: AsyncEngine) -> None:
+    """Report a connection as lost that the server ended and whose socket is still open.
+
+    The driver has an error of its own for it, which SQLAlchemy before 2.1 does not know.
+    """
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def report(context: ExceptionContext) -> Exception | None:
+        error = context.original_exception
+        if not isinstance(error, asyncpg.InternalClientError):
+            return None
+        context.is_disconnect = True
+        return OperationalError(context.statement, None, error, connection_invalidated=True)
 
 
 def _without_place(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,7 +200,7 @@ async def _ping(driver: Any, patience: float) -> None:
     try:
         with anyio.fail_after(patience):
             await driver.execute("SELECT 1")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (asyncpg.PostgresError, *BROKEN) as error:
         driver.terminate()
         raise InvalidatePoolError("the connection does not answer") from error
 

@@ -5,7 +5,7 @@ from collections.abc import MutableSet
 from typing import Any, cast
 
 import sqlalchemy.dialects.sqlite.aiosqlite  # noqa: F401  # loaded here, not in the event loop
-from sqlalchemy import URL, Connection, StaticPool, event
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, StaticPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dbwarden.config.model import DatabaseConfig
@@ -32,6 +32,7 @@ def make_engine(
     pool: dict[str, Any] = {"poolclass": StaticPool}
     if not url.is_in_memory:
         pool = {
+            "poolclass": AsyncAdaptedQueuePool,  # SQLAlchemy before 2.0.38 pools no files
             "pool_size": config.pool_size,
             "max_overflow": config.max_overflow,
             "pool_timeout": config.pool_timeout,
