@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The folders of the tests, in memory where there is some: they create thousands of small files.
 export PYTEST_DEBUG_TEMPROOT ?= $(shell test -w /dev/shm && echo /dev/shm)
 
-.PHONY: demo online test check mutants long imports docs matrix bench clean
+.PHONY: demo online test check mutants long imports recipes docs matrix bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -67,6 +67,9 @@ imports: .venv/.dev  ## the Alembic histories of real applications from PyPI, ea
 
 matrix: .venv/.dev  ## the tests on each Python and PostgreSQL of this machine, and on the lowest dependencies
 	$(BIN)/python tests/matrix.py --pythons "$(PYTHONS)" --servers "$(SERVERS)" --lowest "$(LOWEST)" --jobs "$(JOBS)"
+
+recipes: .venv/.dev  ## the recipes of the documentation, checked by the tools that read them
+	$(BIN)/python tests/recipes.py
 
 .venv/.docs: .venv/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
