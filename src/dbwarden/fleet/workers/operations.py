@@ -26,9 +26,14 @@ def work_of(task: Task[Any]) -> Work:
         function = function.func
     module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
     _refuse(not name or "<" in name or module == "__main__", "it cannot be imported by name")
+    try:
+        written = plain(options)
+    except TypeError:
+        written = None
+    _refuse(written is None, "one of its options cannot be written as JSON")
     return Work(
         operation=f"{module}:{name}",
-        options=plain(options),
+        options=written,
         requires=task.requires,
         repeatable=is_repeatable(f"{module}:{name}", options),
     )
@@ -60,6 +65,8 @@ def is_repeatable(operation: str, options: Mapping[str, Any]) -> bool:
             return not options.get("count")
         case "rollback:rollback":
             return bool(options.get("dry_run")) or options.get("to") is not None
+        case "lint:lint":
+            return not options.get("fix")
         case "create_database:create_database":
             return bool(options.get("if_not_exists"))
         case "repair:repair":

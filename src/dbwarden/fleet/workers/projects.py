@@ -7,6 +7,7 @@ from dbwarden import __version__
 from dbwarden.config.loading import load_project
 from dbwarden.config.project import Project
 from dbwarden.errors import DBWardenError
+from dbwarden.files.folder import migration_paths
 from dbwarden.fleet.documents import Json
 from dbwarden.fleet.workers.wire import write_error
 
@@ -19,7 +20,7 @@ def fingerprint(project: Project) -> str:
     total = hashlib.sha256(project.path.read_bytes())
     for config in project.authors:
         total.update(config.files_of.encode())
-        for path in sorted(config.migrations_dir.glob("*.sql")):
+        for path in migration_paths(config.migrations_dir, config.files_of):
             total.update(path.name.encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
 

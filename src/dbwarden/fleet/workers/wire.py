@@ -99,8 +99,10 @@ def reader(hint: object) -> Reader:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, UnionType):
         return _optional([each for each in arguments if each is not NoneType])
-    if origin in (*_SEQUENCES, Sequence):
-        return _sequence(tuple if origin is Sequence else origin, arguments)
+    if origin is Sequence:
+        return _sequence(tuple, (*arguments, ...))
+    if origin in _SEQUENCES:
+        return _sequence(origin, arguments)
     if origin in (dict, Mapping):
         return _mapping(*map(reader, arguments))
     return _reader_of_class(hint) if isinstance(hint, type) else _same

@@ -15,7 +15,9 @@ from dbwarden.fleet.workers.lots import Work
 from dbwarden.fleet.workers.operations import bind, find_operation, work_of
 from dbwarden.migration_history import LockHolder
 from dbwarden.operations import (
+    backfill,
     create_database,
+    lint,
     lock,
     make_migrations,
     migrate,
@@ -57,6 +59,8 @@ def test_the_public_function_is_named_as_the_operation_it_calls() -> None:
         (partial(create_database.create_database, if_not_exists=True), True),
         (status.status, True),
         (repair.repair, False),
+        (lint.lint, True),
+        (partial(lint.lint, fix=True), False),
         (make_migrations.make_migrations, False),
     ],
 )
@@ -72,13 +76,21 @@ def test_options_arrive_with_their_types() -> None:
 
     assert bound.func is lock.unlock_seen
     assert bound.keywords == {"holders": {"a": holder}}
-    repaired: Any = bind(named(partial(repair.repair, accept=("0003",), at={"0007": 2})))
-    assert repaired.keywords == {"accept": ("0003",), "at": {"0007": 2}}
+    repaired: Any = bind(named(partial(repair.repair, accept=("0003", "0004"), at={"0007": 2})))
+    assert repaired.keywords == {"accept": ("0003", "0004"), "at": {"0007": 2}}
 
 
 def test_an_operation_with_positional_options_is_refused() -> None:
     with pytest.raises(UsageError, match="positional"):
         named(partial(migrate.migrate, "a"))
+
+
+def test_an_option_that_json_cannot_hold_is_refused() -> None:
+    async def pause() -> bool:
+        return False
+
+    with pytest.raises(UsageError, match="cannot be written as JSON"):
+        named(partial(backfill.backfill, pause_when=pause))
 
 
 @pytest.mark.parametrize("name", ["no_such_module:run", "dbwarden.operations.migrate:no_such"])
