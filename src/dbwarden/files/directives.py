@@ -282,8 +282,7 @@ def _parse_depends_on(content: str, value: str) -> DependsOn | Fault:
         return Fault(
             f"'{content}' is not a list of versions", 'Write it as -- depends_on: ["0003", "0004"].'
         )
-    numbers = (int(number) for number in re.findall(r"[0-9]+", value))
-    return DependsOn(tuple(dict.fromkeys(Version(number) for number in numbers)))
+    return DependsOn(_versions(value))
 
 
 def _parse_requires_backfill(content: str, value: str) -> RequiresBackfill | Fault:
@@ -291,8 +290,12 @@ def _parse_requires_backfill(content: str, value: str) -> RequiresBackfill | Fau
         return Fault(
             f"'{content}' does not name versions", "Write it as -- requires-backfill: 0007."
         )
+    return RequiresBackfill(_versions(value))
+
+
+def _versions(value: str) -> tuple[Version, ...]:
     numbers = (int(number) for number in re.findall(r"[0-9]+", value))
-    return RequiresBackfill(tuple(dict.fromkeys(Version(number) for number in numbers)))
+    return tuple(dict.fromkeys(Version(number) for number in numbers))
 
 
 def _parse_phase(content: str, value: str) -> InPhase | Fault:

@@ -10,13 +10,11 @@ from pathlib import Path
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
-from dbwarden.files.naming import FileName, parse_name, slug
+from dbwarden.files.naming import FileName, parse_name
 from dbwarden.files.order import cycle_of, format_cycle, format_versions, sort_migrations
 from dbwarden.files.parsing import combine_problems, decode, parse
 from dbwarden.files.python_files import parse_python
 from dbwarden.types import DatabaseName, DialectName, Location, Version, format_version
-
-__all__ = ["next_version", "read_folder", "read_names", "slug", "write_migration"]
 
 
 def read_folder(path: Path, database: DatabaseName, dialect: DialectName) -> tuple[Migration, ...]:
@@ -36,7 +34,7 @@ def read_folder(path: Path, database: DatabaseName, dialect: DialectName) -> tup
     problems: list[MigrationFileError] = []
     names: list[tuple[Path, FileName]] = []
     migrations: list[Migration] = []
-    for file in _migration_files(path, database):
+    for file in migration_paths(path, database):
         try:
             name = parse_name(file, database)
             names.append((file, name))
@@ -62,10 +60,15 @@ def read_names(path: Path, database: DatabaseName) -> tuple[FileName, ...]:
     Raises:
         MigrationFileError: A name is not that of a migration.
     """
-    return tuple(parse_name(file, database) for file in _migration_files(path, database))
+    return tuple(parse_name(file, database) for file in migration_paths(path, database))
 
 
-def _migration_files(folder: Path, database: DatabaseName) -> list[Path]:
+def migration_paths(folder: Path, database: DatabaseName) -> list[Path]:
+    """Return the paths of the files in *folder* that are migrations by their names, sorted.
+
+    Raises:
+        MigrationFileError: The folder cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
             names = [

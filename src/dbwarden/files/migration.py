@@ -126,6 +126,12 @@ class Migration:
         return format_version(self.version) if self.version is not None else self.name
 
     @property
+    def way_back(self) -> Section | None:
+        """The rollback to run; ``None`` if it is irreversible, or has no SQL for it."""
+        back = self.rollback
+        return None if self.irreversible or back is None or back.empty else back
+
+    @property
     def always(self) -> bool:
         """Whether every ``migrate`` runs this migration."""
         return self.kind is HistoryKind.ALWAYS

@@ -16,7 +16,8 @@ from dbwarden.errors import (
     PoolerDetected,
     UsageError,
 )
-from dbwarden.files.naming import FileName, parse_name
+from dbwarden.files.folder import migration_paths
+from dbwarden.files.naming import FileName, parse_name, versioned_name
 from dbwarden.operations.migrations_folder import lock_folder
 from dbwarden.operations.operation import dialect_of, operation
 from dbwarden.operations.verify import VerifyResult, verify
@@ -75,11 +76,7 @@ Names = dict[Path, FileName]
 
 
 def _read_names(config: DatabaseConfig) -> Names:
-    folder = config.migrations_dir
-    if not folder.is_dir():
-        return {}
-    python = f"{config.files_of}__*.py"
-    paths = sorted([*folder.glob("*.sql"), *folder.glob(python)])
+    paths = migration_paths(config.migrations_dir, config.files_of)
     return {path: parse_name(path, config.files_of) for path in paths}
 
 
@@ -168,8 +165,8 @@ def plan_moves(config: DatabaseConfig, names: Names, moving: Sequence[Path]) -> 
     highest = max((name.version or 0 for name in names.values()), default=0)
     moves = []
     for number, path in enumerate(moving, start=highest + 1):
-        new = f"{config.files_of}__{format_version(Version(number))}_{names[path].name}"
-        moves.append(Move(old=path, new=path.with_name(new + path.suffix)))
+        new = versioned_name(config.files_of, Version(number), names[path].name)
+        moves.append(Move(old=path, new=path.with_name(new).with_suffix(path.suffix)))
     return tuple(moves)
 
 

@@ -22,6 +22,7 @@ async def test_two_branches_with_the_same_number_are_renumbered(project: Project
     assert [move.new.name for move in done.moves] == ["primary__0002_add_tags.sql"]
     assert done.clean
     assert not other.exists()
+    project.file("migrations/primary/.#primary__0001_by_hand.sql", "the lock of an editor")
     assert (await renumber(project.config)).moves == ()
 
 

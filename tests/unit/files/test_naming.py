@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbwarden.errors import UsageError
-from dbwarden.files.folder import slug
-from dbwarden.files.naming import parse_name, parse_version
+from dbwarden.files.naming import parse_name, parse_version, slug
 from tests.unit.files.migrations import PRIMARY
 
 
