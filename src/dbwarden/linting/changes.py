@@ -2,60 +2,42 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts, Key, TableFacts
 
-
-@dataclass(frozen=True, slots=True)
-class TableCreated:
-    """A table is new."""
-
-    table: TableFacts
+Part = TableFacts | ColumnFacts | ConstraintFacts | IndexFacts
+"""A part of a table, or the table itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class TableDropped:
-    """A table is gone."""
+class Added:
+    """A part is new; ``builds_index`` is true if it is a constraint whose index is new too."""
 
     table: TableFacts
+    part: Part
+    builds_index: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class TableRenamed:
-    """A table has another name."""
+class Dropped:
+    """A part is gone. An index belonged to no constraint, and its table is not gone."""
 
     table: TableFacts
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A table or column has another name."""
+
+    table: TableFacts
+    part: TableFacts | ColumnFacts
     old: str
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnAdded:
-    """A column is new."""
-
-    table: TableFacts
-    column: ColumnFacts
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnDropped:
-    """A column is gone."""
-
-    table: TableFacts
-    column: ColumnFacts
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnRenamed:
-    """A column has another name."""
-
-    table: TableFacts
-    column: ColumnFacts
-    old: str
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnRetyped:
+class Retyped:
     """A column has another type."""
 
     table: TableFacts
@@ -72,52 +54,14 @@ class NotNullSet:
 
 
 @dataclass(frozen=True, slots=True)
-class ConstraintAdded:
-    """A constraint is new; ``builds_index`` is true if the index that enforces it is new too."""
-
-    table: TableFacts
-    constraint: ConstraintFacts
-    builds_index: bool
-
-
-@dataclass(frozen=True, slots=True)
-class IndexAdded:
-    """An index that belongs to no constraint is new."""
-
-    table: TableFacts
-    index: IndexFacts
-
-
-@dataclass(frozen=True, slots=True)
-class IndexRebuilt:
+class Rebuilt:
     """An index was rewritten, and its table was not."""
 
     table: TableFacts
     index: IndexFacts
 
 
-@dataclass(frozen=True, slots=True)
-class IndexDropped:
-    """An index that belonged to no constraint is gone; its table is not."""
-
-    table: TableFacts
-    index: IndexFacts
-
-
-Change = (
-    TableCreated
-    | TableDropped
-    | TableRenamed
-    | ColumnAdded
-    | ColumnDropped
-    | ColumnRenamed
-    | ColumnRetyped
-    | NotNullSet
-    | ConstraintAdded
-    | IndexAdded
-    | IndexRebuilt
-    | IndexDropped
-)
+Change = Added | Dropped | Renamed | Retyped | NotNullSet | Rebuilt
 
 
 def changes_between(before: TableFacts | None, after: TableFacts | None) -> Iterator[Change]:
@@ -127,13 +71,13 @@ def changes_between(before: TableFacts | None, after: TableFacts | None) -> Iter
     """
     if after is None:
         if before is not None:
-            yield TableDropped(before)
+            yield Dropped(before, before)
         return
     if before is None:
-        yield TableCreated(after)
+        yield Added(after, after)
         before = TableFacts(key=after.key, name=after.name, file=after.file)
     elif before.name != after.name:
-        yield TableRenamed(after, before.name)
+        yield Renamed(after, after, before.name)
     yield from _columns(before, after)
     yield from _constraints(before, after)
     yield from _indexes(before, after)
@@ -144,16 +88,16 @@ def _columns(before: TableFacts, after: TableFacts) -> Iterator[Change]:
     for column in after.columns:
         was = old.pop(column.key, None)
         if was is None:
-            yield ColumnAdded(after, column)
+            yield Added(after, column)
             continue
         if was.name != column.name:
-            yield ColumnRenamed(after, column, was.name)
+            yield Renamed(after, column, was.name)
         if was.type != column.type:
-            yield ColumnRetyped(after, column, was.type)
+            yield Retyped(after, column, was.type)
         if column.not_null and not was.not_null:
             yield NotNullSet(after, column)
     for column in old.values():
-        yield ColumnDropped(after, column)
+        yield Dropped(after, column)
 
 
 def _constraints(before: TableFacts, after: TableFacts) -> Iterator[Change]:
@@ -166,7 +110,7 @@ def _constraints(before: TableFacts, after: TableFacts) -> Iterator[Change]:
     for constraint in after.constraints:
         if constraint.key not in old and constraint.name not in names:
             builds = constraint.index is not None and constraint.index not in indexes
-            yield ConstraintAdded(after, constraint, builds)
+            yield Added(after, constraint, builds)
 
 
 def _indexes(before: TableFacts, after: TableFacts) -> Iterator[Change]:
@@ -180,21 +124,16 @@ def _indexes(before: TableFacts, after: TableFacts) -> Iterator[Change]:
             was = old.pop(files.get(index.file, ""), None)
         if was is None:
             if index.key not in owned:
-                yield IndexAdded(after, index)
+                yield Added(after, index)
         elif was.file != index.file and before.file == after.file:
-            yield IndexRebuilt(after, index)
+            yield Rebuilt(after, index)
     owned = {constraint.index for constraint in before.constraints}
     for index in old.values():
         if index.key not in owned:
-            yield IndexDropped(after, index)
+            yield Dropped(after, index)
 
 
-class _Keyed(Protocol):
-    @property
-    def key(self) -> Key: ...
-
-
-T = TypeVar("T", bound=_Keyed)
+T = TypeVar("T", TableFacts, ColumnFacts, ConstraintFacts, IndexFacts)
 
 
 def by_key(parts: Sequence[T]) -> dict[Key, T]:

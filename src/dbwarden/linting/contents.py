@@ -2,22 +2,17 @@
 
 from collections.abc import Iterator
 
-from dbwarden.linting.changes import ColumnDropped, TableDropped
+from dbwarden.linting.changes import Dropped
 from dbwarden.linting.facts import FileFacts, StatementFacts
 from dbwarden.linting.rule import Draft
+from dbwarden.linting.tables import ColumnFacts, TableFacts
 
 
 def find_missing_rollback(file: FileFacts) -> Iterator[Draft]:
     """Find a versioned file that has no rollback, and does not say that it cannot have one."""
     migration = file.migration
-    if (
-        migration.version is None
-        or migration.irreversible
-        or migration.upgrade.empty
-        or migration.backfill
-    ):
-        return
-    if migration.rollback is None or migration.rollback.empty:
+    needs_none = migration.irreversible or migration.upgrade.empty or migration.backfill
+    if migration.version is not None and migration.way_back is None and not needs_none:
         yield Draft(
             message="it has no rollback",
             next_step="Write one below -- rollback, or put -- dbwarden: irreversible above "
@@ -28,9 +23,7 @@ def find_missing_rollback(file: FileFacts) -> Iterator[Draft]:
 def find_undeclared_losses(file: FileFacts) -> Iterator[Draft]:
     """Find columns and tables whose values a rollback cannot restore, and no header says so."""
     migration = file.migration
-    if migration.version is None or migration.irreversible:
-        return
-    if migration.rollback is None or migration.rollback.empty:
+    if migration.version is None or migration.way_back is None:
         return
     if "generated" in migration.declares:  # its header was measured on rows when it was written
         return
@@ -52,20 +45,17 @@ def _losses(file: FileFacts) -> Iterator[tuple[StatementFacts | None, str, str]]
 
     The column is empty if the whole table is lost.
     """
-    for statement in file.statements:
-        for change in statement.changes:
-            before = file.old(change.table)
-            if before is None or not before.is_table:
-                continue
-            match change:
-                case TableDropped():
-                    yield statement, before.name, ""
-                case ColumnDropped(_, column) if not column.computed:
-                    for old in before.columns:
-                        if old.key == column.key:
-                            yield statement, before.name, old.name
-                case _:
-                    pass
+    for statement, change in file.changes:
+        before = file.old(change.table)
+        if before is None or not before.is_table:
+            continue
+        match change:
+            case Dropped(_, TableFacts()):
+                yield statement, before.name, ""
+            case Dropped(_, ColumnFacts(computed=False) as column):
+                for old in before.columns:
+                    if old.key == column.key:
+                        yield statement, before.name, old.name
     for name in file.loses:
         table, _, lost = name.rpartition(".")
         yield None, table, lost

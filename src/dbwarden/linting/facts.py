@@ -104,6 +104,16 @@ class FileFacts:
         for _, statements in groupby(self.statements, key=lambda statement: statement.step):
             yield tuple(statements)
 
+    @property
+    def changes(self) -> Iterator[tuple[StatementFacts, Change]]:
+        """The changes of the tables, each with the statement that made it."""
+        return ((one, change) for one in self.statements for change in one.changes)
+
+    @property
+    def uses(self) -> Iterator[tuple[StatementFacts, TableUse]]:
+        """The uses of tables, each with its statement."""
+        return ((one, use) for one in self.statements for use in one.uses)
+
     def old(self, table: TableFacts) -> TableFacts | None:
         """Return *table* as it was before the file, ``None`` if the file created it."""
         return self.observed.before.get(table.key)

@@ -4,53 +4,47 @@ A table that the same file creates has no use, so none of these rules fires for 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from dbwarden.linting.changes import (
-    ColumnAdded,
-    ColumnDropped,
-    ColumnRetyped,
-    ConstraintAdded,
-    IndexAdded,
-    IndexDropped,
-    IndexRebuilt,
-    NotNullSet,
-)
+from dbwarden.linting.changes import Added, Dropped, NotNullSet, Rebuilt, Retyped
 from dbwarden.linting.facts import FileFacts, Lock, StatementFacts, TableUse
 from dbwarden.linting.findings import Severity
 from dbwarden.linting.rule import Draft
 from dbwarden.linting.sizes import LiveStats
+from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts
 
 
 def find_rewrites(file: FileFacts) -> Iterator[Draft]:
     """Find statements that rewrite a table."""
-    for statement, use in _uses(file):
+    for statement, use in file.uses:
         if use.rewritten:
-            yield Draft(
-                message=_rewrite(file, use),
-                next_step="Find a form that keeps the rows where they are: a new column that is "
-                "filled in batches instead of a new type, a constant default.",
-                statement=statement,
-                table=use.name,
+            draft = _blocked(
+                file,
+                statement,
+                use,
+                "and rewrites it",
+                "Find a form that keeps the rows where they are: a new column that is filled in "
+                "batches instead of a new type, a constant default.",
             )
-
-
-def _rewrite(file: FileFacts, use: TableUse) -> str:
-    if use.held is None:  # a database without table locks
-        return f"rewrites {file.describe(use.name)}, and no other connection can write meanwhile"
-    return f"{use.held.name} on {file.describe(use.name)} and rewrites it{file.waits}"
+            if use.held is None:  # a database without table locks
+                what = f"rewrites {file.describe(use.name)}"
+                draft = replace(
+                    draft, message=f"{what}, and no other connection can write meanwhile"
+                )
+            yield draft
 
 
 def find_scans(file: FileFacts) -> Iterator[Draft]:
     """Find statements that read a whole table while writes wait, for which no other rule is."""
-    for statement, use in _uses(file):
+    for statement, use in file.uses:
         if _is_blocking_scan(use) and not use.changes_rows and not _explains(statement, use):
-            yield Draft(
-                message=f"{_lock(use)} on {file.describe(use.name)} and reads all of it"
-                f"{file.waits}",
-                next_step="Read the table in a transaction that holds no lock against writes: put "
+            yield _blocked(
+                file,
+                statement,
+                use,
+                "and reads all of it",
+                "Read the table in a transaction that holds no lock against writes: put "
                 "-- @dbwarden:autocommit before the statement, and take strong locks elsewhere.",
-                statement=statement,
-                table=use.name,
             )
 
 
@@ -69,12 +63,12 @@ def find_blocking_indexes(file: FileFacts) -> Iterator[Draft]:
     for statement in file.statements:
         for change in statement.changes:
             match change:
-                case IndexAdded(table, index) | IndexRebuilt(table, index):
-                    builds = f"builds {index.name}"
+                case Added(table, IndexFacts(name=name)):
+                    builds = f"builds {name}"
                     advice = "Build it without blocking writes: CREATE INDEX CONCURRENTLY."
-                    if isinstance(change, IndexRebuilt):
-                        builds, advice = f"rebuilds {index.name}", "REINDEX INDEX CONCURRENTLY."
-                case ConstraintAdded(table, constraint, builds_index=True):
+                case Rebuilt(table, index):
+                    builds, advice = f"rebuilds {index.name}", "REINDEX INDEX CONCURRENTLY."
+                case Added(table, ConstraintFacts() as constraint, builds_index=True):
                     builds = f"builds the index of {constraint.name}"
                     advice = _OVERLAPS if constraint.kind == "exclusion" else _BY_INDEX
                 case _:
@@ -86,83 +80,74 @@ def find_blocking_indexes(file: FileFacts) -> Iterator[Draft]:
                         "Create it ON ONLY the partitioned table, build the index of each "
                         "partition CONCURRENTLY, and attach them."
                     )
-                yield Draft(
-                    message=f"{_lock(use)} on {file.describe(use.name)} and {builds}{file.waits}",
-                    next_step=advice,
-                    statement=statement,
-                    table=use.name,
-                )
+                yield _blocked(file, statement, use, f"and {builds}", advice)
         yield from _dropped_indexes(file, statement)
 
 
 def _dropped_indexes(file: FileFacts, statement: StatementFacts) -> Iterator[Draft]:
-    narrowed = {
-        change.table.key for change in statement.changes if isinstance(change, ColumnDropped)
-    }
-    for change in statement.changes:
-        if not isinstance(change, IndexDropped) or change.table.key in narrowed:
+    dropped = [change for change in statement.changes if isinstance(change, Dropped)]
+    narrowed = {each.table.key for each in dropped if isinstance(each.part, ColumnFacts)}
+    for change in dropped:
+        if not isinstance(change.part, IndexFacts) or change.table.key in narrowed:
             continue
         use = statement.use_of(change.table)
         if use is not None and not use.rewritten and _blocks_writes(use.held):
-            yield Draft(
-                message=f"{_lock(use)} on {file.describe(use.name)} to drop {change.index.name}"
-                f"{file.waits}",
-                next_step="Drop it without blocking reads and writes: DROP INDEX CONCURRENTLY.",
-                statement=statement,
-                table=use.name,
-                severity="warning",
-                scale="traffic",
+            draft = _blocked(
+                file,
+                statement,
+                use,
+                f"to drop {change.part.name}",
+                "Drop it without blocking reads and writes: DROP INDEX CONCURRENTLY.",
             )
+            yield replace(draft, severity="warning", scale="traffic")
 
 
 def find_validated_constraints(file: FileFacts) -> Iterator[Draft]:
     """Find foreign keys and checks whose existing rows are checked while writes wait."""
-    for statement in file.statements:
-        for change in statement.changes:
-            if not isinstance(change, ConstraintAdded) or change.builds_index:
+    for statement, change in file.changes:
+        match change:
+            case Added(table, ConstraintFacts(validated=True) as constraint, builds_index=False):
+                use = statement.use_of(table)
+            case _:
                 continue
-            constraint, use = change.constraint, statement.use_of(change.table)
-            if constraint.kind not in ("foreign key", "check") or not constraint.validated:
-                continue
-            if use is not None and _is_blocking_scan(use):
-                yield Draft(
-                    message=f"{_lock(use)} on {file.describe(use.name)} and checks every row for "
-                    f"{constraint.kind} {constraint.name}{file.waits}",
-                    next_step="Add it NOT VALID, and VALIDATE CONSTRAINT in a transaction of its "
-                    "own (-- @dbwarden:autocommit), which blocks no writes.",
-                    statement=statement,
-                    table=use.name,
-                )
+        if constraint.kind in ("foreign key", "check") and use and _is_blocking_scan(use):
+            yield _blocked(
+                file,
+                statement,
+                use,
+                f"and checks every row for {constraint.kind} {constraint.name}",
+                "Add it NOT VALID, and VALIDATE CONSTRAINT in a transaction of its own "
+                "(-- @dbwarden:autocommit), which blocks no writes.",
+            )
 
 
 def find_not_null_scans(file: FileFacts) -> Iterator[Draft]:
     """Find columns that become NOT NULL by reading the table while reads and writes wait."""
-    for statement in file.statements:
-        for change in statement.changes:
-            match change:
-                case NotNullSet(table, column):
-                    pass
-                case ColumnAdded(table, column) if column.not_null and not column.has_default:
-                    pass
-                case _:
-                    continue
-            use = statement.use_of(table)
-            if use is not None and _is_blocking_scan(use):
-                yield Draft(
-                    message=f"{_lock(use)} on {file.describe(use.name)} and reads all of it to set "
-                    f"{column.name} NOT NULL{file.waits}",
-                    next_step=f"Add CHECK ({column.name} IS NOT NULL) NOT VALID, validate it in a "
-                    "transaction of its own, then SET NOT NULL, which reads nothing any more.",
-                    statement=statement,
-                    table=use.name,
-                )
+    for statement, change in file.changes:
+        match change:
+            case NotNullSet(table, column):
+                pass
+            case Added(table, ColumnFacts(not_null=True, has_default=False) as column):
+                pass
+            case _:
+                continue
+        use = statement.use_of(table)
+        if use is not None and _is_blocking_scan(use):
+            yield _blocked(
+                file,
+                statement,
+                use,
+                f"and reads all of it to set {column.name} NOT NULL",
+                f"Add CHECK ({column.name} IS NOT NULL) NOT VALID, validate it in a transaction "
+                "of its own, then SET NOT NULL, which reads nothing any more.",
+            )
 
 
 def find_backfills(file: FileFacts) -> Iterator[Draft]:
     """Find statements that change the rows of a whole table in one transaction."""
     if file.migration.backfill is not None:
         return  # each batch is a transaction of its own
-    for statement, use in _uses(file):
+    for statement, use in file.uses:
         if use.changes_all:
             more = f" while it holds {use.held.name}" if use.held and use.held.blocks_reads else ""
             yield Draft(
@@ -254,28 +239,34 @@ def find_mixed_transactions(file: FileFacts) -> Iterator[Draft]:
 
 def find_volatile_defaults(file: FileFacts) -> Iterator[Draft]:
     """Find new columns whose default is computed for every row."""
-    for statement in file.statements:
-        retyped = any(isinstance(change, ColumnRetyped) for change in statement.changes)
-        for change in statement.changes:
-            if not isinstance(change, ColumnAdded) or not change.column.has_default or retyped:
+    for statement, change in file.changes:
+        match change:
+            case Added(table, ColumnFacts(name=name, has_default=True)):
+                use = statement.use_of(table)
+            case _:
                 continue
-            use = statement.use_of(change.table)
-            if use is not None and use.rewritten and use.held is not None:
-                column = f"{use.name}.{change.column.name}"
-                yield Draft(
-                    message=f"the value of {column} is computed for every row of "
-                    f"{file.describe(use.name)}, under {_lock(use)}{file.waits}",
-                    next_step="Add the column without it, ALTER COLUMN ... SET DEFAULT for new "
-                    "rows, and fill the existing rows in batches.",
-                    statement=statement,
-                    table=use.name,
-                )
+        retyped = any(isinstance(other, Retyped) for other in statement.changes)
+        if use is not None and use.rewritten and use.held is not None and not retyped:
+            yield Draft(
+                message=f"the value of {use.name}.{name} is computed for every row of "
+                f"{file.describe(use.name)}, under {_lock(use)}{file.waits}",
+                next_step="Add the column without it, ALTER COLUMN ... SET DEFAULT for new "
+                "rows, and fill the existing rows in batches.",
+                statement=statement,
+                table=use.name,
+            )
 
 
-def _uses(file: FileFacts) -> Iterator[tuple[StatementFacts, TableUse]]:
-    for statement in file.statements:
-        for use in statement.uses:
-            yield statement, use
+def _blocked(
+    file: FileFacts, statement: StatementFacts, use: TableUse, what: str, next_step: str
+) -> Draft:
+    """Return the draft about a table that *statement* locks to do *what*."""
+    return Draft(
+        message=f"{_lock(use)} on {file.describe(use.name)} {what}{file.waits}",
+        next_step=next_step,
+        statement=statement,
+        table=use.name,
+    )
 
 
 def _lock(use: TableUse) -> str:
@@ -296,16 +287,10 @@ def _explains(statement: StatementFacts, use: TableUse) -> bool:
     for change in statement.changes:
         same = change.table.key == use.key
         match change:
-            case IndexAdded() | IndexRebuilt() | NotNullSet() if same:
+            case Rebuilt() | NotNullSet() | Added(_, IndexFacts()) if same:
                 return True
-            case ColumnAdded(_, column) if same and column.not_null and not column.has_default:
+            case Added(_, ColumnFacts(not_null=True, has_default=False)) if same:
                 return True
-            case ConstraintAdded(_, constraint) if same or _is_parent(constraint.references, use):
+            case Added(_, ConstraintFacts(references=parent)) if same or parent == use.name:
                 return True
-            case _:
-                continue
     return False
-
-
-def _is_parent(references: str | None, use: TableUse) -> bool:
-    return references == use.name

@@ -3,34 +3,16 @@
 import re
 from collections.abc import Callable, Iterator
 
-from dbwarden.linting.changes import (
-    Change,
-    ColumnAdded,
-    ColumnDropped,
-    ColumnRenamed,
-    ColumnRetyped,
-    ConstraintAdded,
-    IndexAdded,
-    TableCreated,
-    TableDropped,
-    TableRenamed,
-    by_key,
-)
-from dbwarden.linting.facts import FileFacts, StatementFacts
+from dbwarden.linting.changes import Added, Change, Dropped, Renamed, Retyped, by_key
+from dbwarden.linting.facts import FileFacts
 from dbwarden.linting.rule import Draft
-from dbwarden.linting.tables import ConstraintFacts, Trait
-
-
-def _changes(file: FileFacts) -> Iterator[tuple[StatementFacts, Change]]:
-    for statement in file.statements:
-        for change in statement.changes:
-            yield statement, change
+from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts, TableFacts, Trait
 
 
 def find_type_changes(file: FileFacts) -> Iterator[Draft]:
     """Find columns whose new type needs another form of each row, or a check of it."""
-    for statement, change in _changes(file):
-        if not isinstance(change, ColumnRetyped) or file.old(change.table) is None:
+    for statement, change in file.changes:
+        if not isinstance(change, Retyped) or file.old(change.table) is None:
             continue
         use = statement.use_of(change.table)
         if use is not None and (use.rewritten or use.scanned):
@@ -46,17 +28,14 @@ def find_type_changes(file: FileFacts) -> Iterator[Draft]:
 
 def find_renames(file: FileFacts) -> Iterator[Draft]:
     """Find new names of tables and columns that existed before."""
-    for statement, change in _changes(file):
-        match change:
-            case TableRenamed(table, old):
-                what, new = old, table.name
-            case ColumnRenamed(table, column, old):
-                what, new = f"{table.name}.{old}", column.name
-            case _:
-                continue
+    for statement, change in file.changes:
+        if not isinstance(change, Renamed):
+            continue
+        table, part, old = change.table, change.part, change.old
+        what = f"{table.name}.{old}" if isinstance(part, ColumnFacts) else old
         if (before := file.old(table)) is not None and before.is_table:
             yield Draft(
-                message=f"renames {what} to {new}; a running application uses the old name",
+                message=f"renames {what} to {part.name}; a running application uses the old name",
                 next_step="Add the new one next to the old one, move readers and writers, and drop "
                 "the old one in a later release. Or keep the name in the database.",
                 statement=statement,
@@ -66,14 +45,16 @@ def find_renames(file: FileFacts) -> Iterator[Draft]:
 
 def find_dropped_columns(file: FileFacts) -> Iterator[Draft]:
     """Find dropped columns that existed before, and do not exist again after the file."""
-    for statement, change in _changes(file):
-        if not isinstance(change, ColumnDropped):
-            continue
-        before, after = file.old(change.table), file.observed.after.get(change.table.key)
-        recreated = after is not None and any(c.name == change.column.name for c in after.columns)
-        if before is not None and not recreated and change.column.key in by_key(before.columns):
+    for statement, change in file.changes:
+        match change:
+            case Dropped(table, ColumnFacts() as column):
+                before, after = file.old(table), file.observed.after.get(table.key)
+            case _:
+                continue
+        recreated = after is not None and any(c.name == column.name for c in after.columns)
+        if before is not None and not recreated and column.key in by_key(before.columns):
             yield Draft(
-                message=f"drops {change.table.name}.{change.column.name}; a running application "
+                message=f"drops {table.name}.{column.name}; a running application "
                 "that reads or writes it fails",
                 next_step="Release an application that does not use it first. Then allow this "
                 "with a reason.",
@@ -85,11 +66,13 @@ def find_dropped_columns(file: FileFacts) -> Iterator[Draft]:
 def find_dropped_tables(file: FileFacts) -> Iterator[Draft]:
     """Find dropped tables that existed before, and do not exist again after the file."""
     names = {table.name for table in file.observed.after.values()}
-    for statement, change in _changes(file):
-        if not isinstance(change, TableDropped):
-            continue
-        before = file.old(change.table)
-        if before is not None and before.is_table and change.table.name not in names:
+    for statement, change in file.changes:
+        match change:
+            case Dropped(table, TableFacts()) if table.name not in names:
+                before = file.old(table)
+            case _:
+                continue
+        if before is not None and before.is_table:
             yield Draft(
                 message=f"drops {file.describe(before.name)}; a running application that uses it "
                 "fails",
@@ -115,11 +98,12 @@ def find_unsafe_values(file: FileFacts) -> Iterator[Draft]:
 
 def find_unindexed_keys(file: FileFacts) -> Iterator[Draft]:
     """Find new foreign keys without an index on their columns."""
-    for statement, change in _changes(file):
-        if not isinstance(change, ConstraintAdded) or change.constraint.kind != "foreign key":
-            continue
-        table = file.observed.after.get(change.table.key)
-        key = change.constraint
+    for statement, change in file.changes:
+        match change:
+            case Added(TableFacts(key=name), ConstraintFacts(kind="foreign key") as key):
+                table = file.observed.after.get(name)
+            case _:
+                continue
         if table is None or not any(one.key == key.key for one in table.constraints):
             continue
         if not table.is_indexed(key.columns):
@@ -140,38 +124,36 @@ def _named(constraint: ConstraintFacts) -> str:
 
 def find_narrow_keys(file: FileFacts) -> Iterator[Draft]:
     """Find new primary keys on one column of a type that ends at two thousand million."""
-    for statement, change in _changes(file):
-        if not isinstance(change, ConstraintAdded) or change.constraint.kind != "primary key":
-            continue
-        names = change.constraint.columns
-        for column in change.table.columns:
-            if names == (column.name,) and "narrow integer" in column.traits:
-                yield Draft(
-                    message=f"the primary key of {change.table.name} is of type {column.type}, "
-                    "which runs out of numbers, and changing it later rewrites the table",
-                    next_step="Use bigint.",
-                    statement=statement,
-                    table=change.table.name,
-                )
+    for statement, change in file.changes:
+        match change:
+            case Added(table, ConstraintFacts(kind="primary key", columns=(name,))):
+                column = next((one for one in table.columns if one.name == name), None)
+            case _:
+                continue
+        if column is not None and "narrow integer" in column.traits:
+            yield Draft(
+                message=f"the primary key of {table.name} is of type {column.type}, "
+                "which runs out of numbers, and changing it later rewrites the table",
+                next_step="Use bigint.",
+                statement=statement,
+                table=table.name,
+            )
 
 
 def find_types(trait: Trait, why: str, advice: str) -> Callable[[FileFacts], Iterator[Draft]]:
     """Return the function that finds new columns with *trait*."""
 
     def find(file: FileFacts) -> Iterator[Draft]:
-        for statement, change in _changes(file):
+        for statement, change in file.changes:
             match change:
-                case ColumnAdded(table, column) | ColumnRetyped(table, column):
-                    pass
-                case _:
-                    continue
-            if trait in column.traits:
-                yield Draft(
-                    message=f"{table.name}.{column.name} is of type {column.type}, {why}",
-                    next_step=advice,
-                    statement=statement,
-                    table=table.name,
-                )
+                case Added(table, ColumnFacts() as column) | Retyped(table, column):
+                    if trait in column.traits:
+                        yield Draft(
+                            message=f"{table.name}.{column.name} is of type {column.type}, {why}",
+                            next_step=advice,
+                            statement=statement,
+                            table=table.name,
+                        )
 
     return find
 
@@ -189,7 +171,7 @@ def find_long_names(file: FileFacts) -> Iterator[Draft]:
 
 def find_unusual_names(file: FileFacts) -> Iterator[Draft]:
     """Find new names that do not match the configured patterns."""
-    for statement, change in _changes(file) if file.naming else ():
+    for statement, change in file.changes if file.naming else ():
         for kind, name in _names(change):
             pattern = file.naming.get(kind)
             if pattern is not None and re.fullmatch(pattern, name) is None:
@@ -202,13 +184,13 @@ def find_unusual_names(file: FileFacts) -> Iterator[Draft]:
 
 def _names(change: Change) -> Iterator[tuple[str, str]]:
     match change:
-        case TableCreated(table) | TableRenamed(table) if table.is_table:
+        case Added(_, TableFacts() as table) | Renamed(_, TableFacts() as table) if table.is_table:
             yield "table", table.name.rpartition(".")[2]
-        case ColumnAdded(_, column) | ColumnRenamed(_, column):
+        case Added(_, ColumnFacts() as column) | Renamed(_, ColumnFacts() as column):
             yield "column", column.name
-        case IndexAdded(_, index):
+        case Added(_, IndexFacts() as index):
             yield "index", index.name
-        case ConstraintAdded(_, constraint) if constraint.name:
+        case Added(_, ConstraintFacts() as constraint) if constraint.name:
             yield constraint.kind.replace(" ", "_"), constraint.name
 
 
@@ -226,7 +208,7 @@ def find_unenforceable_keys(file: FileFacts) -> Iterator[Draft]:
         known = before.faults if before is not None else ()
         for fault in table.faults:
             if fault not in known:
-                at = [s for s, change in _changes(file) if change.table.key == key]
+                at = [s for s, change in file.changes if change.table.key == key]
                 yield Draft(
                     message=fault,
                     next_step="Create the table, or a unique index on the columns, that the key "

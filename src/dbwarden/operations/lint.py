@@ -1,6 +1,6 @@
 """Judge migration files by what their statements do on a real server."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,20 +12,20 @@ from dbwarden.authoring.prove.row_trials import type_change_effects
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
-from dbwarden.errors import ConfigurationError, DBWardenError, UsageError
+from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.folder import read_names
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import authoring_dialect_for
-from dbwarden.linting.changes import ColumnRetyped
+from dbwarden.linting.changes import Retyped
 from dbwarden.linting.facts import FileFacts, Observed
 from dbwarden.linting.findings import Finding, Severity
 from dbwarden.linting.judging import Choice, check_allowances, choose, judge
 from dbwarden.linting.sizes import LiveStats, parse_stats
 from dbwarden.operations.changed_files import changed_since as files_changed_since
 from dbwarden.operations.lint_fixes import Fix, fix_files
-from dbwarden.operations.operation import dialect_of, forget_files, migration_files, operation
-from dbwarden.planning import compare
+from dbwarden.operations.operation import forget_files, migration_files, operation, read_status
+from dbwarden.planning.comparing import compare
 from dbwarden.types import DatabaseName, Location, Version, format_version
 
 
@@ -50,17 +50,6 @@ class LintResult:
     def clean(self) -> bool:
         """True if there are no findings."""
         return not self.findings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LintOptions:
-    """The files to judge, and the source of sizes."""
-
-    files: Sequence[str | Path] = ()
-    pending: bool = False
-    changed_since: str | None = None
-    live: bool = False
-    stats: str | Path | None = None
 
 
 @operation("lint")
@@ -98,9 +87,6 @@ async def lint(
         ScratchRefused: The server refused a statement.
     """
     choice = choose(select, ignore, severity)
-    options = LintOptions(
-        files=files, pending=pending, changed_since=changed_since, live=live, stats=stats
-    )
     if fix and not (files or pending or changed_since is not None):
         raise UsageError(
             "files that a database has applied must not change, so not all files can be fixed",
@@ -109,8 +95,14 @@ async def lint(
         )
     migrations = await migration_files(config)
     check_allowances(migrations)
-    chosen = await choose_files(config, migrations, options)
-    sizes = await _sizes(config, options)
+    chosen = frozenset(migration.path for migration in migrations)
+    if files:
+        chosen &= await anyio.to_thread.run_sync(_named, config, migrations, files)
+    if pending:
+        chosen &= await _pending(config, migrations)
+    if changed_since is not None:
+        chosen &= await files_changed_since(config, changed_since)
+    sizes = await _sizes(config, live=live, stats=stats)
     fixes: tuple[Fix, ...] = ()
     async with open_scratch_session(config) as session:
         facts = await observe_files(session, migrations, chosen, choice, sizes)
@@ -121,17 +113,7 @@ async def lint(
                 migrations = await migration_files(config)
                 facts = await observe_files(session, migrations, chosen, choice, sizes)
         server = await session.server_version()
-    return _result(config, server, [judge(file, choice) for file in facts], facts, fixes)
-
-
-def _result(
-    config: DatabaseConfig,
-    server: str,
-    judged: Sequence[Sequence[Finding]],
-    facts: Sequence[FileFacts],
-    fixes: Sequence[Fix],
-) -> LintResult:
-    findings = [finding for found in judged for finding in found]
+    findings = [finding for file in facts for finding in judge(file, choice)]
     return LintResult(
         database=config.database_name,
         server=server,
@@ -146,20 +128,9 @@ def _result(
 # -- which files ---------------------------------------------------------------------------------
 
 
-async def choose_files(
-    config: DatabaseConfig, migrations: Sequence[Migration], options: LintOptions
-) -> frozenset[Path]:
-    """Return the paths of the files to judge: those that satisfy all of the options."""
-    chosen = frozenset(migration.path for migration in migrations)
-    if options.files:
-        chosen &= await anyio.to_thread.run_sync(_named, config, migrations, options.files)
-    if options.pending:
-        async with dialect_of(config).connect(config, read_only=True) as connection:
-            history = compare(migrations, (await connection.read_last()).rows)
-        chosen &= {migration.path for migration in history.pending}
-    if options.changed_since is not None:
-        chosen &= await files_changed_since(config, options.changed_since)
-    return chosen
+async def _pending(config: DatabaseConfig, migrations: Sequence[Migration]) -> frozenset[Path]:
+    history = compare(migrations, (await read_status(config)).rows)
+    return frozenset(migration.path for migration in history.pending)
 
 
 def _named(
@@ -185,12 +156,14 @@ async def live_sizes(config: DatabaseConfig) -> LiveStats:
     return await authoring_dialect_for(config.database_type).read_sizes(config)
 
 
-async def _sizes(config: DatabaseConfig, options: LintOptions) -> LiveStats | None:
-    if options.stats is not None:
-        if options.live:
+async def _sizes(
+    config: DatabaseConfig, *, live: bool, stats: str | Path | None
+) -> LiveStats | None:
+    if stats is not None:
+        if live:
             raise UsageError("--live and --stats exclude each other", next_step="Give one of them.")
-        return await anyio.to_thread.run_sync(_read_stats, config, Path(options.stats))
-    return await live_sizes(config) if options.live else None
+        return await anyio.to_thread.run_sync(_read_stats, config, Path(stats))
+    return await live_sizes(config) if live else None
 
 
 def _read_stats(config: DatabaseConfig, path: Path) -> LiveStats:
@@ -244,7 +217,7 @@ async def observe_files(
     if not places:
         return []
     config = session.config
-    unmet = await unmet_requirements(config, [migrations[place] for place in places])
+    versions = await _required_versions(config, [migrations[place] for place in places])
     scratch = await session.scratch_server()
     database = await scratch.create()
     found = []
@@ -261,7 +234,7 @@ async def observe_files(
             FileFacts(
                 migration=migration,
                 observed=observed,
-                unmet=tuple(unmet(migration)),
+                unmet=_unmet(migration, versions),
                 naming=config.naming,
                 stats=sizes,
                 loses=loses,
@@ -273,7 +246,7 @@ async def observe_files(
 
 def _retypes(observed: Observed) -> bool:
     return any(
-        isinstance(change, ColumnRetyped) and change.table.key in observed.before
+        isinstance(change, Retyped) and change.table.key in observed.before
         for statement in observed.statements
         for change in statement.changes
     )
@@ -289,45 +262,39 @@ async def _changed_values(
     return type_change_effects(dialect, before, after, migrations[-1]).loses
 
 
-async def unmet_requirements(
+async def _required_versions(
     config: DatabaseConfig, migrations: Sequence[Migration]
-) -> Callable[[Migration], list[str]]:
-    """Return the function from a file to sentences about its unmet requirements."""
+) -> Mapping[str, frozenset[Version] | None] | None:
+    """Return the versions of the databases that *migrations* require; ``None`` if unknown."""
+    if config.project is None:
+        return None
     needed = {need.database for migration in migrations for need in migration.requires}
-    versions: dict[str, frozenset[Version] | None] = {}
-    project = config.project
-    for other in project.databases if project is not None and needed else ():
-        if other.database_name in needed:
-            versions[other.database_name] = await anyio.to_thread.run_sync(_versions, other)
-
-    def unmet(migration: Migration) -> list[str]:
-        if project is None:
-            return []
-        return list(_sentences(migration, versions))
-
-    return unmet
+    return {
+        other.database_name: await anyio.to_thread.run_sync(_versions, other)
+        for other in (config.project.databases if needed else ())
+        if other.database_name in needed
+    }
 
 
 def _versions(config: DatabaseConfig) -> frozenset[Version] | None:
     """Return the versions of a database's files, ``None`` if its folder cannot be read."""
     try:
         names = read_names(config.migrations_dir, config.files_of)
-    except (ConfigurationError, DBWardenError):  # reported by commands on that database
+    except DBWardenError:  # reported by commands on that database
         return None
     return frozenset(name.version for name in names if name.version is not None)
 
 
-def _sentences(
-    migration: Migration, versions: Mapping[str, frozenset[Version] | None]
-) -> list[str]:
+def _unmet(
+    migration: Migration, versions: Mapping[str, frozenset[Version] | None] | None
+) -> tuple[str, ...]:
+    """Return sentences about the requirements of a file that *versions* do not meet."""
     found = []
-    for need in migration.requires:
+    for need in migration.requires if versions is not None else ():
+        assert versions is not None
         name = f"{need.database}@{format_version(need.version)}"
         if need.database not in versions:
             found.append(f"it requires {name}, but no database {need.database} is configured")
         elif need.version not in (versions[need.database] or {need.version}):
             found.append(f"it requires {name}, but {need.database} has no such migration")
-    return found
-
-
-__all__ = ["Fix", "LintResult", "StatsResult", "lint", "read_stats"]
+    return tuple(found)

@@ -16,12 +16,13 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import MigrationFileError, ScratchRefused, UsageError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
-from dbwarden.files.parsing import decode, parse
+from dbwarden.files.parsing import decode
 from dbwarden.linting.facts import FileFacts
 from dbwarden.linting.findings import Finding
 from dbwarden.linting.fixes import apply, edit_for, place_of_edit
 from dbwarden.linting.judging import Choice, judge
 from dbwarden.operations.migrations_folder import lock_folder
+from dbwarden.operations.operation import parse_file
 from dbwarden.schema import Schema
 from dbwarden.types import Location
 
@@ -100,32 +101,26 @@ class _Bench:
 
     async def problem(self, path: Path, text: str) -> str:
         """Return why the edited *text* does not do the same as the file; empty if it does."""
-        config = self.session.config
         telemetry.doing(f"proving an edit of {path.name}")
         try:
-            kind = config.database_type
-            edited = parse(text, path=path, database=config.files_of, dialect=kind)
-            return await self._difference(edited)
+            return await self._difference(parse_file(self.session.config, path, text))
         except (MigrationFileError, ScratchRefused) as error:
             return error.message
 
     async def _difference(self, edited: Migration) -> str:
-        session, back = self.session, edited.rollback
-        reversible = back is not None and not back.empty and not edited.irreversible
-        scratch, database = await session.scratch_server(), await session.copy(self.source)
-        try:
-            rows = await try_rows(scratch, database, self.before, edited, back=reversible)
+        session, back = self.session, edited.way_back
+        async with session.borrow_copy(self.source) as database:
+            scratch = await session.scratch_server()
+            rows = await try_rows(scratch, database, self.before, edited, back=back is not None)
             if rows.fails is not None and not self.fails:
                 return "it fails where tables have rows, and the file as it is does not"
             await database.replay(edited, edited.upgrade)
             if await differences(session, await database.read(), self.after):
                 return "it leads to another schema"
-            if back is not None and reversible:
+            if back is not None:
                 await database.replay(edited, back)
                 if await differences(session, await database.read(), self.before):
                     return "its rollback does not lead back"
-        finally:
-            await scratch.discard(database)
         return ""
 
 
@@ -133,11 +128,11 @@ async def _open_bench(session: ScratchSession, migrations: Sequence[Migration]) 
     """Return the bench of the last one of *migrations*."""
     source = files_source(migrations[:-1])
     before = await session.schema(source)
-    scratch, database = await session.scratch_server(), await session.copy(source)
-    rows = await try_rows(scratch, database, before, migrations[-1], back=False)
-    await database.replay(migrations[-1], migrations[-1].upgrade)
-    after = await database.read()
-    await scratch.discard(database)
+    async with session.borrow_copy(source) as database:
+        scratch = await session.scratch_server()
+        rows = await try_rows(scratch, database, before, migrations[-1], back=False)
+        await database.replay(migrations[-1], migrations[-1].upgrade)
+        after = await database.read()
     return _Bench(
         session=session, source=source, before=before, after=after, fails=rows.fails is not None
     )
@@ -168,6 +163,3 @@ def _write(config: DatabaseConfig, path: Path, old: bytes, text: str) -> None:
         location=Location(path=path),
         next_step="Run the command again, and check the permissions of the folder.",
     )
-
-
-__all__ = ["Fix", "fix_files"]

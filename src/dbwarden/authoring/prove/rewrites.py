@@ -11,10 +11,11 @@ from dbwarden.dialects.authoring import as_migration
 from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.errors import ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
-from dbwarden.linting.changes import IndexAdded, IndexRebuilt
+from dbwarden.linting.changes import Added, Rebuilt
 from dbwarden.linting.facts import FileFacts, StatementFacts
 from dbwarden.linting.rule import Draft, Rule
 from dbwarden.linting.rules import RULES
+from dbwarden.linting.tables import IndexFacts
 from dbwarden.schema import Column
 
 REFUSED = (
@@ -48,13 +49,11 @@ async def find_rewritten(
     statements = statements_of(scratch.authoring_dialect, task, changes, decisions)
     text = ";\n".join(item.text for item in statements)
     plain = as_migration(Path("plain.sql"), text, scratch.config.database_name)
-    database = await scratch.copy(source)
     try:
-        observed = await database.observe(plain, plain.upgrade)
+        async with scratch.borrow_copy(source) as database:
+            observed = await database.observe(plain, plain.upgrade)
     except ScratchRefused:
         return frozenset()  # the proof reports it
-    finally:
-        await (await scratch.scratch_server()).discard(database)
     heavy = {facts.text for facts in observed.statements if _is_heavy(facts)}
     found = (_label(item.change, default) for item in statements if item.text in heavy)
     return frozenset(name for name in found if name is not None)
@@ -62,8 +61,13 @@ async def find_rewritten(
 
 def _is_heavy(facts: StatementFacts) -> bool:
     """Return whether a statement reads or writes all rows of a table that existed before."""
-    built = any(isinstance(change, IndexAdded | IndexRebuilt) for change in facts.changes)
-    return built or any(use.rewritten or use.scanned for use in facts.uses)
+    if any(use.rewritten or use.scanned for use in facts.uses):
+        return True
+    for change in facts.changes:
+        match change:
+            case Added(_, IndexFacts()) | Rebuilt():
+                return True
+    return False
 
 
 def _label(change: Change, default_namespace: str | None) -> str | None:
@@ -96,20 +100,19 @@ async def refuse_rewrites(
     # A column that fails on any row is for tables without rows.
     excused = {"not-null-scan"} if answers.allow_failing_on_rows else set()
     rules = [RULES[name] for name in REFUSED if name not in excused]
-    database = await scratch.copy(source)
     expected: list[tuple[str, ...]] = []
-    for migration in migrations:
-        if migration.backfill is not None:
-            await database.replay(migration, migration.upgrade)
-            expected.append(())
-            continue
-        observed = await database.observe(migration, migration.upgrade)
-        facts = FileFacts(migration=migration, observed=observed)
-        for draft in _errors(rules, facts):
-            if draft.table not in tables:
-                raise _refusal(draft)
-        expected.append(tuple(name for name in EXPECTED if any(RULES[name].find(facts))))
-    await (await scratch.scratch_server()).discard(database)
+    async with scratch.borrow_copy(source) as database:
+        for migration in migrations:
+            if migration.backfill is not None:
+                await database.replay(migration, migration.upgrade)
+                expected.append(())
+                continue
+            observed = await database.observe(migration, migration.upgrade)
+            facts = FileFacts(migration=migration, observed=observed)
+            for draft in _errors(rules, facts):
+                if draft.table not in tables:
+                    raise _refusal(draft)
+            expected.append(tuple(name for name in EXPECTED if any(RULES[name].find(facts))))
     return expected
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from dbwarden.dialects.postgresql.sql.lexer import Token, located_tokens
 from dbwarden.dialects.postgresql.sql.quoting import quote
-from dbwarden.linting.changes import ConstraintAdded, NotNullSet
+from dbwarden.linting.changes import Added, NotNullSet
 from dbwarden.linting.facts import StatementFacts
 from dbwarden.linting.fixes import ALONE
+from dbwarden.linting.tables import ConstraintFacts
 
 _Tokens = Sequence[tuple[Token, int, int]]
 
@@ -51,7 +52,7 @@ def _concurrently(text: str, found: _Tokens) -> tuple[str, ...] | None:
 
 def _not_valid(statement: StatementFacts, found: _Tokens) -> tuple[str, ...] | None:
     match statement.changes, _altered_table(statement.text, found):
-        case (ConstraintAdded(_, constraint),), (str() as table, ("add", *_)):
+        case (Added(_, ConstraintFacts() as constraint),), (str() as table, ("add", *_)):
             return (
                 f"{statement.text} NOT VALID",
                 f"{ALONE}ALTER TABLE {table} VALIDATE CONSTRAINT {quote(constraint.name)}",

@@ -23,9 +23,9 @@ from dbwarden.dialects.postgresql.scratch.relations import (
 from dbwarden.dialects.postgresql.scratch.tracing import ABROAD, STRENGTH, TIMES, Refused
 from dbwarden.dialects.postgresql.sql.lexer import leading_words
 from dbwarden.dialects.postgresql.sql.transactions import refuses_transaction
-from dbwarden.linting.changes import Change, ConstraintAdded, changes_between
+from dbwarden.linting.changes import Added, Change, changes_between
 from dbwarden.linting.facts import Lock, Observed, StatementFacts, TableUse
-from dbwarden.linting.tables import Key, TableFacts
+from dbwarden.linting.tables import ConstraintFacts, Key, TableFacts
 from dbwarden.schema import QualifiedName
 
 _BLOCKS_WRITES = STRENGTH.index("ShareLock")
@@ -341,11 +341,11 @@ def _is_moved(old: TableFacts, new: TableFacts) -> bool:
 
 def _is_key_of(change: Change, oid: int) -> bool:
     """Return whether a foreign key was added, whose check may read an index of its table."""
-    return (
-        isinstance(change, ConstraintAdded)
-        and change.table.key == oid
-        and change.constraint.kind == "foreign key"
-    )
+    match change:
+        case Added(table, ConstraintFacts(kind="foreign key")):
+            return table.key == oid
+        case _:
+            return False
 
 
 def _matters(use: TableUse, changes: Sequence[Change]) -> bool:

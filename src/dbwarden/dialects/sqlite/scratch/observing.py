@@ -8,7 +8,7 @@ from dbwarden.dialects.sqlite.catalog import EMPTY_SCHEMA, Row, schema_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.scratch.tracing import purged_table
 from dbwarden.errors import UnsupportedChange
-from dbwarden.linting.changes import Change, TableDropped, changes_between
+from dbwarden.linting.changes import Change, Dropped, changes_between
 from dbwarden.linting.facts import Observed, StatementFacts, TableUse
 from dbwarden.linting.tables import (
     ColumnFacts,
@@ -123,7 +123,7 @@ def _compare(
             changes += changes_between(replaced, new)
             uses.append(TableUse(key=replaced.key, name=replaced.name, rewritten=True))
         elif new is None and old is not None:
-            changes += [] if old.name in last or old.name not in first else [TableDropped(old)]
+            changes += [] if old.name in last or old.name not in first else [Dropped(old, old)]
         elif old is not None or (new is not None and new.name in last):
             changes += changes_between(old, new)
     uses += [
@@ -181,7 +181,10 @@ def _cascade(
 ) -> str | None:
     """Return a sentence about a dropped table whose enforced keys change rows of other tables."""
     gone = {table.name for key, table in known.items() if key not in now}
-    gone |= {change.table.name for change in changes if isinstance(change, TableDropped)}
+    for change in changes:
+        match change:
+            case Dropped(TableFacts(name=name), TableFacts()):
+                gone.add(name)
     for table in known.values():
         for constraint in table.constraints:
             if constraint.references in gone and table.name not in gone:
