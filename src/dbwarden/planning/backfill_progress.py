@@ -63,12 +63,12 @@ class BackfillProgress:
         return ", ".join(part for part in parts if part)
 
 
-def progress_of(row: BackfillRow, now: datetime | None = None) -> BackfillProgress:
-    """Return the progress of *row* at the time *now*."""
+def progress_of(row: BackfillRow) -> BackfillProgress:
+    """Return the progress of *row* now."""
     is_running = row.state is BackfillState.RUNNING
     rate = row.rows / (row.active_ms / 1000) if row.active_ms and row.rows else None
     left = max(0, row.total - row.rows) if row.total is not None else None
-    idle = ((now or datetime.now(UTC)) - row.updated_at).total_seconds()
+    idle = (datetime.now(UTC) - row.updated_at).total_seconds()
     return BackfillProgress(
         key=row.key,
         table=row.table,

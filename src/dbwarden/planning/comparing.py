@@ -1,7 +1,7 @@
 """Compare the migration files with the ledger of one database. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from dbwarden.files.checksum import NOTHING
 from dbwarden.files.migration import Migration
@@ -92,15 +92,8 @@ def compare(
         ]
     return History(
         database=owner,
-        applied=tuple(comparison.applied),
-        pending=tuple(comparison.pending),
-        changed=tuple(comparison.changed),
-        superseded=tuple(comparison.superseded),
-        missing=tuple(comparison.missing),
-        ahead=tuple(comparison.ahead),
-        retired=tuple(comparison.retired),
+        **{name: tuple(items) for name, items in vars(comparison).items()},
         out_of_order=_out_of_order(ordered, comparison),
-        partial=tuple(comparison.partial),
         backfilling=tuple(
             row.key for row in rows or () if row.live and row.state is State.BACKFILLING
         ),
@@ -111,18 +104,18 @@ def _of(database: DatabaseName, migration: Migration) -> Migration:
     return replace(migration, database=database)
 
 
-@dataclass(slots=True)
 class _Comparison:
     """The lists from which a history is built."""
 
-    applied: list[Applied] = field(default_factory=list)
-    pending: list[Migration] = field(default_factory=list)
-    changed: list[Applied] = field(default_factory=list)
-    superseded: list[Applied] = field(default_factory=list)
-    missing: list[LedgerRow] = field(default_factory=list)
-    ahead: list[LedgerRow] = field(default_factory=list)
-    retired: list[LedgerRow] = field(default_factory=list)
-    partial: list[tuple[LedgerRow, Migration | None]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.applied: list[Applied] = []
+        self.pending: list[Migration] = []
+        self.changed: list[Applied] = []
+        self.superseded: list[Applied] = []
+        self.missing: list[LedgerRow] = []
+        self.ahead: list[LedgerRow] = []
+        self.retired: list[LedgerRow] = []
+        self.partial: list[tuple[LedgerRow, Migration | None]] = []
 
 
 def _place_file(comparison: _Comparison, migration: Migration, row: LedgerRow | None) -> None:

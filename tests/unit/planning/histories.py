@@ -12,7 +12,9 @@ from dbwarden.errors import DBWardenError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import HistoryKind, LedgerRow, State
-from dbwarden.planning import Applied, compare, plan_rollback, plan_upgrade
+from dbwarden.planning.comparing import Applied, compare
+from dbwarden.planning.rolling_back import plan_rollback
+from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import DatabaseName, Version
 
 PRIMARY = DatabaseName("primary")

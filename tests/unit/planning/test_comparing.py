@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import HistoryKind, LedgerRow, State
-from dbwarden.planning import Applied, History, compare, plan_upgrade
+from dbwarden.planning.comparing import Applied, History, compare
+from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import Checksum
 from tests.unit.planning.histories import (
     FIVE,

@@ -6,8 +6,9 @@ import pytest
 
 from dbwarden.errors import PhaseOrder
 from dbwarden.files.migration import Backfill, Migration, Phase
-from dbwarden.planning import compare, plan_upgrade
+from dbwarden.planning.comparing import compare
 from dbwarden.planning.phases import deployment_order, online_sets
+from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import Version
 from tests.unit.files.migrations import migration
 

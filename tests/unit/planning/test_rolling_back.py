@@ -16,7 +16,9 @@ from dbwarden.errors import (
 )
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, State
-from dbwarden.planning import RollbackPlan, compare, plan_rollback, plan_upgrade
+from dbwarden.planning.comparing import compare
+from dbwarden.planning.rolling_back import RollbackPlan, plan_rollback
+from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import Version, format_version
 from tests.unit.planning.histories import (
     ALL,

@@ -12,7 +12,8 @@ from dbwarden.errors import (
     UsageError,
 )
 from dbwarden.migration_history import State
-from dbwarden.planning import compare, plan_upgrade
+from dbwarden.planning.comparing import compare
+from dbwarden.planning.upgrading import plan_upgrade
 from tests.unit.planning.histories import (
     ALL,
     FIVE,
