@@ -183,11 +183,20 @@ class DatabaseConfig:
         """
         if self.dev:
             return self
-        if problem := self._problem_of_dev():
-            message, next_step = problem
-            raise ConfigurationError(message, database=self.database_name, next_step=next_step)
-        source = self.dev_database_url
-        assert source is not None
+        source, kind = self.dev_database_url, self.dev_database_type or self.database_type
+        if source is None:
+            raise ConfigurationError(
+                "no development database is configured",
+                database=self.database_name,
+                next_step="Give dev_database_url in its database_config, or leave out --dev.",
+            )
+        if kind != self.database_type:
+            raise ConfigurationError(
+                f"its development database is of kind {kind}, which cannot run the SQL of a "
+                f"{self.database_type} database",
+                database=self.database_name,
+                next_step=f"Give a {self.database_type} URL as dev_database_url. {EMBEDDED_SERVER}",
+            )
         return replace(self, dev=True, database_url=self._located(source), migration_url=None)
 
     def _located(self, source: UrlSource) -> UrlSource:
@@ -199,21 +208,6 @@ class DatabaseConfig:
     def is_embedded(self) -> bool:
         """Whether it, or its development database, is on the project's development server."""
         return EMBEDDED in (self.database_url, self.dev_database_url)
-
-    def _problem_of_dev(self) -> tuple[str, str] | None:
-        kind = self.dev_database_type or self.database_type
-        if self.dev_database_url is None:
-            return (
-                "no development database is configured",
-                "Give dev_database_url in its database_config, or leave out --dev.",
-            )
-        if kind != self.database_type:
-            return (
-                f"its development database is of kind {kind}, which cannot run the SQL of a "
-                f"{self.database_type} database",
-                f"Give a {self.database_type} URL as dev_database_url. {EMBEDDED_SERVER}",
-            )
-        return None
 
 
 def contradicting_time(url: DatabaseURL, connect_timeout: float) -> str | None:

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbwarden.config.checks import Check, Problem, is_url, seconds, shown, text
+from dbwarden.config.checks import Check, Problem, is_url, reference, seconds, shown
 from dbwarden.config.names import LONGEST, problem_of_name
 from dbwarden.config.options import OPTIONS
-from dbwarden.config.registry import TenantDeclaration, TenantSource
+from dbwarden.config.registry import TENANT_OPTIONS, TenantDeclaration, TenantSource
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern
 from dbwarden.config.url_kinds import url_kind
 from dbwarden.config.urls import DatabaseURL, read_url
 
-TENANT_OPTIONS = ("name", "tenants", "id_pattern", "refresh_after")
 REQUIRED = ("name", "database_url", "tenants")
 REFRESH_AFTER = 60.0
 _URLS = ("database_url", "migration_url", "dev_database_url")
@@ -55,8 +54,16 @@ def read_pattern(declaration: TenantDeclaration, root: Path) -> PatternDraft:
     special = {name: given.pop(name) for name in TENANT_OPTIONS if name in given}
     label = special.get("name")
     urls = dict(_url_patterns(given, problems))
-    family = _read_family_name(label, problems)
-    ids = _read_id_pattern(special.get("id_pattern", DEFAULT_IDS), problems)
+
+    def checked(name: str, value: object, check: Check) -> Any:
+        try:
+            return check(value, root)
+        except Problem as problem:
+            problems.append((name, str(problem)))
+            return None
+
+    family = None if label is None else checked("name", label, _check_family_name)
+    ids = checked("id_pattern", special.get("id_pattern", DEFAULT_IDS), _check_id_pattern)
     pattern = None
     if family is not None and ids is not None:
         longest = _longest_id(str(label), urls, root)
@@ -68,8 +75,8 @@ def read_pattern(declaration: TenantDeclaration, root: Path) -> PatternDraft:
         options=sample if family is None else {**sample, "database_name": family},
         pattern=pattern,
         source=_read_source(special.get("tenants", ()), pattern, problems),
-        refresh_after=_run_check(
-            "refresh_after", special.get("refresh_after", REFRESH_AFTER), _SECONDS, root, problems
+        refresh_after=checked(
+            "refresh_after", special.get("refresh_after", REFRESH_AFTER), seconds(optional=True)
         ),
         problems=tuple(problems),
     )
@@ -88,16 +95,7 @@ def _longest_id(name: str, urls: Mapping[str, str], root: Path) -> int:
     return max(0, min(limits))
 
 
-_SECONDS = seconds(optional=True)
 Problems = list[tuple[str, str]]
-
-
-def _run_check(name: str, value: object, check: Check, root: Path, problems: Problems) -> Any:
-    try:
-        return check(value, root)
-    except Problem as problem:
-        problems.append((name, str(problem)))
-        return None
 
 
 def _url_patterns(given: dict[str, object], problems: Problems) -> Iterator[tuple[str, str]]:
@@ -116,39 +114,28 @@ def _url_patterns(given: dict[str, object], problems: Problems) -> Iterator[tupl
         del given[name]
 
 
-def _read_family_name(name: object, problems: Problems) -> str | None:
+def _check_family_name(name: Any, root: Path) -> str:
     """Return the name without the field: the prefix of the files and the folder's name."""
-    if name is None:
-        return None
-    try:
-        written = text(name, Path())
-    except Problem as problem:
-        problems.append(("name", str(problem)))
-        return None
-    if is_url(written):
-        problems.append(("name", "is a URL, not a name"))
-        return None
+    written = reference(name, root)
     if written.count(FIELD) != 1:
-        problems.append(("name", f"must have {FIELD} in it once, as in 'tenant_{FIELD}'"))
-        return None
+        raise Problem(f"must have {FIELD} in it once, as in 'tenant_{FIELD}'")
     before, _, after = written.partition(FIELD)
     family = "_".join(part for part in (before.strip("_"), after.strip("_")) if part)
     words = problem_of_name(family) if family else f"must have a word beside {FIELD}"
     words = words or problem_of_name(written.replace(FIELD, "0" if before else "a"))
     if words:
-        problems.append(("name", words))
-    return None if words else family
+        raise Problem(words)
+    return family
 
 
-def _read_id_pattern(given: object, problems: Problems) -> re.Pattern[str] | None:
+def _check_id_pattern(given: Any, root: Path) -> re.Pattern[str]:
+    del root
     if not isinstance(given, str) or not given or is_url(given):
-        problems.append(("id_pattern", f"must be a regular expression, not {shown(given)}"))
-        return None
+        raise Problem(f"must be a regular expression, not {shown(given)}")
     try:
         return re.compile(given)
     except re.error as error:
-        problems.append(("id_pattern", f"is no regular expression: {error}"))
-        return None
+        raise Problem(f"is no regular expression: {error}") from None
 
 
 def _read_source(given: Any, pattern: Pattern | None, problems: Problems) -> TenantSource:
@@ -164,24 +151,3 @@ def _read_source(given: Any, pattern: Pattern | None, problems: Problems) -> Ten
     except ValueError as error:
         problems.append(("tenants", str(error)))
         return ()
-
-
-# -- patterns and other databases -----------------------------------------------------------------
-
-
-def overlap(first: Pattern, second: Pattern) -> bool:
-    """Return whether a name can match both patterns."""
-    before, _, after = first.name.partition(FIELD)
-    other_before, _, other_after = second.name.partition(FIELD)
-    return (before.startswith(other_before) or other_before.startswith(before)) and (
-        after.endswith(other_after) or other_after.endswith(after)
-    )
-
-
-def tenant_at(pattern: Pattern, sample_target: str, target: str) -> str | None:
-    """Return the id of the tenant whose database is at *target*; ``None`` if there is none."""
-    one, *others = [re.escape(part) for part in sample_target.split(SAMPLE)]
-    if not others:
-        return None
-    match = re.fullmatch(f"{one}(.+?)" + r"\1".join(others), target)
-    return match[1] if match and pattern.problem_of(match[1]) is None else None

@@ -67,6 +67,10 @@ class TenantOptions(_SharedOptions, total=False):
     refresh_after: float | None
 
 
+TENANT_OPTIONS = ("name", "tenants", "id_pattern", "refresh_after")
+"""The options that only :func:`tenant_databases` has."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """One unchecked call of :func:`database_config` and its location."""

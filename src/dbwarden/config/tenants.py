@@ -75,6 +75,22 @@ class Pattern:
         before = self.name.partition(FIELD)[0]
         return literal.startswith(before) or before.startswith(literal)
 
+    def overlaps(self, other: "Pattern") -> bool:
+        """Return whether a name can match both patterns."""
+        before, _, after = self.name.partition(FIELD)
+        other_before, _, other_after = other.name.partition(FIELD)
+        return (before.startswith(other_before) or other_before.startswith(before)) and (
+            after.endswith(other_after) or other_after.endswith(after)
+        )
+
+    def tenant_at(self, sample_target: str, target: str) -> str | None:
+        """Return the id of the tenant whose database is at *target*; ``None`` if there is none."""
+        one, *others = [re.escape(part) for part in sample_target.split(SAMPLE)]
+        if not others:
+            return None
+        match = re.fullmatch(f"{one}(.+?)" + r"\1".join(others), target)
+        return match[1] if match and self.problem_of(match[1]) is None else None
+
     def problem_of(self, tenant_id: str) -> str | None:
         """Return the problem with *tenant_id* as an id; ``None`` if it is valid."""
         if not _HARMLESS.fullmatch(tenant_id):

@@ -63,11 +63,13 @@ class UrlKind(Protocol):
 
     def file(self, url: "DatabaseURL") -> Path | None:
         """Return the database's file; see :attr:`DatabaseURL.file`."""
-        ...
+        del url
+        return None
 
     def is_in_memory(self, url: "DatabaseURL") -> bool:
         """Return whether only one connection sees the database."""
-        ...
+        del url
+        return False
 
     def target(self, url: "DatabaseURL") -> str | None:
         """Return a key of the database; see :attr:`DatabaseURL.target`."""
@@ -110,14 +112,6 @@ class _PostgreSQL(UrlKind):
             "port": port,
             "database": url.database or None,
         }
-
-    def file(self, url: "DatabaseURL") -> Path | None:
-        del url
-        return None
-
-    def is_in_memory(self, url: "DatabaseURL") -> bool:
-        del url
-        return False
 
     def target(self, url: "DatabaseURL") -> str | None:
         attributes = dict(url.query).get("target_session_attrs", "any")

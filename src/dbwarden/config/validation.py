@@ -4,26 +4,22 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbwarden.config.checks import Problem
 from dbwarden.config.model import DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean, suggest_keywords
 from dbwarden.config.options import EMBEDDED, OPTIONS
-from dbwarden.config.patterns import (
-    TENANT_OPTIONS,
-    PatternDraft,
-    overlap,
-    read_pattern,
-    tenant_at,
-)
 from dbwarden.config.project import Declared
-from dbwarden.config.registry import Declaration, TenantDeclaration
+from dbwarden.config.registry import TENANT_OPTIONS, Declaration, TenantDeclaration
 from dbwarden.config.tenants import FIELD, SAMPLE, Pattern, TenantFamily
 from dbwarden.config.url_kinds import EMBEDDED_KIND, url_kind
 from dbwarden.config.urls import DatabaseURL, read_url
 from dbwarden.migration_history import DEFAULT_TABLE
 from dbwarden.types import Location
+
+if TYPE_CHECKING:
+    from dbwarden.config.patterns import PatternDraft
 
 _CONNECT_TIMEOUT = next(
     field.default for field in fields(DatabaseConfig) if field.name == "connect_timeout"
@@ -45,7 +41,7 @@ class Draft:
     problems: tuple[tuple[str, str], ...]
     url: DatabaseURL | None
     dev_url: DatabaseURL | None
-    tenants: PatternDraft | None = None
+    tenants: "PatternDraft | None" = None
 
     @property
     def pattern(self) -> Pattern | None:
@@ -125,6 +121,8 @@ def _draft(declaration: Declaration, root: Path) -> Draft:
 
 
 def _draft_of_tenants(declaration: TenantDeclaration, root: Path) -> Draft:
+    from dbwarden.config.patterns import read_pattern  # most projects have no tenants
+
     tenants = read_pattern(declaration, root)
     sample = _draft(Declaration(options=tenants.options, location=declaration.location), root)
     # read_pattern has reported missing options under their tenant_databases names.
@@ -273,13 +271,12 @@ def _check_targets(drafts: Sequence[Draft]) -> Iterator[Finding]:
 
 
 def _duplicates(name: str, urls: Iterable[tuple[Draft, DatabaseURL | None]]) -> Iterator[Finding]:
-    first: dict[tuple[str, str, str], Draft] = {}
+    first: dict[str, Draft] = {}
     for draft, url in urls:
-        if url is None or url.target is None:
+        target = _ledger_target(draft, url)
+        if url is None or target is None:
             continue
-        ledger = draft.values.get("ledger_table", DEFAULT_TABLE)
-        key = (url.target, _namespace(draft, url), ledger)
-        other = first.setdefault(key, draft)
+        other = first.setdefault(target, draft)
         if other is not draft:
             single = name == _URL and not draft.tenants and not other.tenants
             yield (
@@ -318,7 +315,7 @@ def _check_tenants(drafts: Sequence[Draft]) -> Iterator[Finding]:
     families = [(draft, draft.pattern) for draft in drafts if draft.pattern]
     for index, (draft, pattern) in enumerate(families):
         for other, other_pattern in families[:index]:
-            if overlap(pattern, other_pattern) and pattern.name != other_pattern.name:
+            if pattern.overlaps(other_pattern) and pattern.name != other_pattern.name:
                 yield draft, "database_name", f"its names may be those of {other.label!r} too"
         yield from _check_fixed_list(draft, pattern, drafts)
         for other in drafts:
@@ -354,7 +351,7 @@ def _build_configs(drafts: Sequence[Draft], root: Path) -> tuple[Declared, ...]:
 
 
 def _build_family(
-    draft: Draft, tenants: PatternDraft, drafts: Sequence[Draft], root: Path
+    draft: Draft, tenants: "PatternDraft", drafts: Sequence[Draft], root: Path
 ) -> TenantFamily:
     assert tenants.pattern is not None
     template = _build_config(draft, None, root, only=False)
@@ -369,21 +366,22 @@ def _build_family(
 
 def _taken_ids(draft: Draft, pattern: Pattern, drafts: Sequence[Draft]) -> dict[str, str]:
     """Return the ids whose database is declared as a single one, with that one's label."""
-    sample = _ledger_target(draft)
-    targets = ((other.label, _ledger_target(other)) for other in drafts if not other.tenants)
+    sample = _ledger_target(draft, draft.url)
+    others = (other for other in drafts if not other.tenants and not other.is_replica)
+    targets = ((other.label, _ledger_target(other, other.url)) for other in others)
     candidates = (
-        (tenant_at(pattern, sample, target) if sample and target else None, label)
+        (pattern.tenant_at(sample, target) if sample and target else None, label)
         for label, target in targets
     )
     return {tenant_id: label for tenant_id, label in candidates if tenant_id is not None}
 
 
-def _ledger_target(draft: Draft) -> str | None:
-    """Return a key of the ledger's location; ``None`` if it is unknown."""
-    if draft.is_replica or draft.url is None or draft.url.target is None:
+def _ledger_target(draft: Draft, url: DatabaseURL | None) -> str | None:
+    """Return a key of the ledger's location at *url*; ``None`` if it is unknown."""
+    if url is None or url.target is None:
         return None
     ledger = draft.values.get("ledger_table", DEFAULT_TABLE)
-    return "\n".join((draft.url.target, _namespace(draft, draft.url), ledger))
+    return "\n".join((url.target, _namespace(draft, url), ledger))
 
 
 def _build_config(draft: Draft, primary: Draft | None, root: Path, *, only: bool) -> DatabaseConfig:

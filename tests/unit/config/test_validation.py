@@ -12,8 +12,8 @@ from dbwarden.config import checks
 from dbwarden.config.checks import Problem
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.options import OPTIONS, Option
-from dbwarden.config.patterns import TENANT_OPTIONS
 from dbwarden.config.registry import (
+    TENANT_OPTIONS,
     DatabaseOptions,
     Declaration,
     TenantOptions,
