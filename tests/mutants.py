@@ -105,7 +105,7 @@ MUTANTS = (
     Mutant(
         name="a stop that the workers never hear of",
         file="fleet/workers/coordinating.py",
-        old='await self.cluster.stop(self.stopped_by or "")',
+        old='await self.cluster.stop(self.record.stopped_by or "")',
         new="await anyio.sleep(0)",
         tests=(
             "tests/integration/workers/test_processes.py::test_a_stop_ends_the_work_on_the_servers",

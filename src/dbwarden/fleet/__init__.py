@@ -15,10 +15,10 @@ from dbwarden.fleet.running import (
     blocked_by,
     run_tasks,
 )
-from dbwarden.fleet.sharding import Shard
 
 if TYPE_CHECKING:
     from dbwarden.fleet.rollout import migrate_all as migrate_all
+    from dbwarden.fleet.sharding import Shard as Shard
 
 __all__ = [
     "CONCURRENCY",
@@ -38,10 +38,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Import ``migrate_all`` lazily, so that other commands start fast."""
-    if name != "migrate_all":
-        raise AttributeError(f"module 'dbwarden.fleet' has no attribute {name!r}")
-    from dbwarden.fleet import rollout
+_LAZY = {"Shard": "sharding", "migrate_all": "rollout"}
+"""Names that few commands use, and their modules, so that the others start fast."""
 
-    return rollout.migrate_all
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'dbwarden.fleet' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"dbwarden.fleet.{_LAZY[name]}"), name)

@@ -7,7 +7,6 @@ form a :class:`Stage`, which runs when the stages that it requires are done.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.migration import Migration, Requirement
@@ -84,50 +83,33 @@ def _versioned(items: Sequence[Migration]) -> list[tuple[Migration, Version]]:
 
 
 def _levels(files: Files) -> dict[Node, int]:
+    from graphlib import CycleError, TopologicalSorter  # few projects have requirements
+
     nodes = {(name, v): item for name, items in files.items() for item, v in _versioned(items)}
+    needs = {
+        node: [_node(item, need, nodes, files) for need in item.requires]
+        for node, item in nodes.items()
+    }
     before = _previous(files)
+    sorter = TopologicalSorter({node: (*before[node], *needs[node]) for node in nodes})
     levels: dict[Node, int] = {}
-    for node in nodes:
-        _assign_level(node, nodes, before, files, levels)
+    try:
+        for node in sorter.static_order():
+            earlier = [levels[item] for item in before[node]]
+            levels[node] = max([0, *earlier, *(levels[item] + 1 for item in needs[node])])
+    except CycleError as error:
+        raise _cycle(error.args[1][:-1], nodes) from None
     return levels
 
 
-def _previous(files: Files) -> dict[Node, Node]:
-    previous: dict[Node, Node] = {}
+def _previous(files: Files) -> dict[Node, tuple[Node, ...]]:
+    """Return the migration before each one of the same database, if any."""
+    previous: dict[Node, tuple[Node, ...]] = {}
     for name, items in files.items():
         versions = [version for _, version in _versioned(items)]
-        for earlier, later in pairwise(versions):
-            previous[name, later] = (name, earlier)
+        for place, version in enumerate(versions):
+            previous[name, version] = ((name, versions[place - 1]),) if place else ()
     return previous
-
-
-def _assign_level(
-    start: Node,
-    nodes: Mapping[Node, Migration],
-    before: Mapping[Node, Node],
-    files: Files,
-    levels: dict[Node, int],
-) -> None:
-    """Set the level of *start* and its requirements, iteratively because histories are long."""
-    path: dict[Node, None] = {}
-    stack = [start]
-    while stack:
-        node = stack[-1]
-        if node in levels:
-            stack.pop()
-            path.pop(node, None)
-            continue
-        needs = [_node(nodes[node], need, nodes, files) for need in nodes[node].requires]
-        earlier = [before[node]] if node in before else []
-        open_ = [need for need in (*earlier, *needs) if need not in levels]
-        if not open_:
-            minimum = max((levels[item] for item in earlier), default=0)
-            levels[node] = max([minimum, *(levels[item] + 1 for item in needs)])
-            continue
-        path[node] = None
-        if (again := next((item for item in open_ if item in path), None)) is not None:
-            raise _cycle(again, path, nodes)
-        stack.append(open_[0])
 
 
 def _node(
@@ -150,16 +132,15 @@ def _node(
     return need.database, need.version
 
 
-def _cycle(
-    again: Node, path: Mapping[Node, None], nodes: Mapping[Node, Migration]
-) -> MigrationFileError:
-    walked = list(path)
-    ring = [*walked[walked.index(again) :], again]
-    named = " -> ".join(f"{name}@{format_version(version)}" for name, version in ring)
+def _cycle(ring: Sequence[Node], nodes: Mapping[Node, Migration]) -> MigrationFileError:
+    """Return the error for *ring*, in which each node is required by the next one."""
+    first = ring.index(min(ring, key=list(nodes).index))
+    walked = [*ring[first::-1], *ring[:first:-1], ring[first]]
+    named = " -> ".join(f"{name}@{format_version(version)}" for name, version in walked)
     return MigrationFileError(
         f"these migrations require each other: {named}",
-        database=again[0],
-        location=nodes[again].at(),
+        database=walked[0][0],
+        location=nodes[walked[0]].at(),
         next_step="Remove one `-- requires:` of the cycle.",
     )
 

@@ -12,7 +12,7 @@ from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.migration import Migration, Requirement
 from dbwarden.fleet.dispatching import dispatch
 from dbwarden.fleet.gates import gate_of
-from dbwarden.fleet.requirements import Stage, any_requirement, plan_stages
+from dbwarden.fleet.requirements import Files, Stage, any_requirement, plan_stages
 from dbwarden.fleet.running import Limits, Outcome, Task
 from dbwarden.operations.migrate import MigrateResult, migrate
 from dbwarden.operations.operation import files_once, migration_files
@@ -63,15 +63,15 @@ async def migrate_all(
     databases_by_name = {item.database_name: item for item in (*(known or ()), *databases)}
     async with files_once(databases_by_name.values()):
         files = await _files(tuple(databases_by_name.values()))
-        rollout = _Rollout(databases_by_name=databases_by_name, options=options)
-        tasks = rollout.tasks(databases, files, canary)
+        staged = _stages(files, [config.database_name for config in databases], options)
+        tasks = _Rollout(
+            databases_by_name=databases_by_name, files=files, staged=staged, options=options
+        ).tasks(canary)
         outcomes = await dispatch(tasks, limits or Limits(), stop=stop, workers=workers)
     return merge_outcomes(databases, tasks, outcomes)
 
 
-async def _files(
-    databases: Sequence[DatabaseConfig],
-) -> Mapping[DatabaseName, Sequence[Migration]]:
+async def _files(databases: Sequence[DatabaseConfig]) -> Files:
     """Return the files of each database.
 
     The migrate of a database reports its unreadable folder, unless some migration requires another
@@ -90,110 +90,87 @@ async def _files(
     return files
 
 
+def _stages(
+    files: Files, names: Sequence[DatabaseName], options: Mapping[str, Any]
+) -> tuple[Stage, ...]:
+    """Return the stages; a limited or dry run has one stage per database."""
+    staged = plan_stages(files, names)
+    if not any(options.get(name) for name in ("to", "count", "dry_run")):
+        return staged
+    needs: dict[DatabaseName, tuple[Requirement, ...]] = dict.fromkeys(names, ())
+    for stage in staged:
+        needs[stage.database] += stage.requires
+    dry = bool(options.get("dry_run"))
+    return tuple(
+        Stage(database=name, level=0, to=None, requires=() if dry else needs[name])
+        for name in names
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rollout:
-    """The tasks of one fleet migrate, and their order."""
+    """The stages of one fleet migrate, and the files that decide on their order."""
 
     databases_by_name: Mapping[DatabaseName, DatabaseConfig]
+    files: Files
+    staged: tuple[Stage, ...]
     options: Mapping[str, Any]
 
-    def tasks(
-        self,
-        databases: Sequence[DatabaseConfig],
-        files: Mapping[DatabaseName, Sequence[Migration]],
-        canary: str | None,
-    ) -> tuple[Task[MigrateResult], ...]:
-        """Return a task for each stage of each database."""
-        names = [config.database_name for config in databases]
-        staged = self._stages(files, names)
-        keys = {stage.key: stage for stage in staged}
-        first = frozenset(key for key, stage in keys.items() if stage.database == canary)
-        ahead = _needed(first, keys, files)
-        return tuple(self._task(stage, staged, files, first, ahead) for stage in staged)
-
-    def _stages(
-        self, files: Mapping[DatabaseName, Sequence[Migration]], names: Sequence[DatabaseName]
-    ) -> tuple[Stage, ...]:
-        """Return the stages; a limited or dry run has one stage per database."""
-        staged = plan_stages(files, names)
-        if not any(self.options.get(name) for name in ("to", "count", "dry_run")):
-            return staged
-        needs: dict[DatabaseName, tuple[Requirement, ...]] = dict.fromkeys(names, ())
-        for stage in staged:
-            needs[stage.database] += stage.requires
-        dry = bool(self.options.get("dry_run"))
+    def tasks(self, canary: str | None) -> tuple[Task[MigrateResult], ...]:
+        """Return a task for each stage; those that *canary* does not require wait for it."""
+        first = frozenset(stage.key for stage in self.staged if stage.database == canary)
+        ahead = self._needed(first)
         return tuple(
-            Stage(database=name, level=0, to=None, requires=() if dry else needs[name])
-            for name in names
+            self._task(stage, frozenset() if stage.key in ahead else first) for stage in self.staged
         )
 
-    def _task(
-        self,
-        stage: Stage,
-        staged: Sequence[Stage],
-        files: Mapping[DatabaseName, Sequence[Migration]],
-        first: frozenset[str],
-        ahead: frozenset[str],
-    ) -> Task[MigrateResult]:
-        # Most databases have one stage. Searching earlier ones for each would be quadratic.
-        earlier = staged if stage.level else ()
-        predecessors = {
-            s.key for s in earlier if s.database == stage.database and s.level < stage.level
-        }
-        needed = {
-            key
-            for need in stage.requires
-            for key in _keys_with(need, staged, files)
-            if key != stage.key
-        }
+    def _task(self, stage: Stage, first: frozenset[str]) -> Task[MigrateResult]:
         options = dict(self.options)
         if stage.to is not None:
             options |= {"to": format_version(stage.to), "at_least": True}
-        config = self.databases_by_name[stage.database]
+        needed = {key for need in stage.requires for key in self._keys_with(need)}
         return Task(
             key=stage.key,
-            config=config,
+            config=self.databases_by_name[stage.database],
             operation=partial(migrate, **options),
-            after=frozenset(predecessors) | (first if stage.key not in ahead else frozenset()),
-            finished=frozenset(needed),
+            after=first.union(self._earlier(stage)),
+            finished=frozenset(needed - {stage.key}),
             requires=stage.requires,
             gate=gate_of(stage.requires, self.databases_by_name.__getitem__),
         )
 
+    def _needed(self, first: frozenset[str]) -> frozenset[str]:
+        """Return the stages of *first* and their requirements, which cannot wait for *first*."""
+        stages = {stage.key: stage for stage in self.staged}
+        needed: set[str] = set()
+        left = list(first)
+        while left:
+            key = left.pop()
+            if key in needed:
+                continue
+            needed.add(key)
+            left += self._earlier(stages[key])
+            left += [other for need in stages[key].requires for other in self._keys_with(need)]
+        return frozenset(needed)
 
-def _needed(
-    first: frozenset[str],
-    stages_by_key: Mapping[str, Stage],
-    files: Mapping[DatabaseName, Sequence[Migration]],
-) -> frozenset[str]:
-    """Return the stages of *first* and their requirements, which cannot wait for *first*."""
-    staged = tuple(stages_by_key.values())
-    needed: set[str] = set()
-    left = list(first)
-    while left:
-        key = left.pop()
-        if key in needed:
-            continue
-        needed.add(key)
-        stage = stages_by_key[key]
-        left += [s.key for s in staged if s.database == stage.database and s.level < stage.level]
-        left += [other for need in stage.requires for other in _keys_with(need, staged, files)]
-    return frozenset(needed)
+    def _earlier(self, stage: Stage) -> list[str]:
+        """Return the earlier stages of the same database."""
+        # Most databases have one stage. Searching earlier ones for each would be quadratic.
+        others = self.staged if stage.level else ()
+        return [s.key for s in others if s.database == stage.database and s.level < stage.level]
 
-
-def _keys_with(
-    need: Requirement, staged: Sequence[Stage], files: Mapping[DatabaseName, Sequence[Migration]]
-) -> list[str]:
-    """Return the stages of the required database up to the one that meets *need*."""
-    keys: list[str] = []
-    order = [item.version for item in files.get(need.database, ()) if item.version is not None]
-    for stage in staged:
-        if stage.database != need.database:
-            continue
-        keys.append(stage.key)
-        if stage.to is not None and order.index(stage.to) >= order.index(need.version):
-            break
-    return keys
+    def _keys_with(self, need: Requirement) -> list[str]:
+        """Return the stages of the required database up to the one that meets *need*."""
+        keys: list[str] = []
+        files = self.files.get(need.database, ())
+        order = [item.version for item in files if item.version is not None]
+        for stage in self.staged:
+            if stage.database != need.database:
+                continue
+            keys.append(stage.key)
+            if stage.to is not None and order.index(stage.to) >= order.index(need.version):
+                break
+        return keys
 
 
 def merge_outcomes(

@@ -6,7 +6,7 @@ overall apply, and every database has an :class:`Outcome`, in configured order.
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -119,32 +119,82 @@ async def run_tasks(
     *receive* is called with each outcome as it comes; those that a stop left out are not among
     them.
     """
-    run_ = _Run[T](tasks=tuple(tasks), limits=limits, receive=receive)
+    scope = anyio.CancelScope()
+    record = Record[T](limits=limits, left=count_databases(tasks), on_stop=scope.cancel)
+    run_ = _Run[T](tasks=tuple(tasks), limits=limits, receive=receive, record=record, scope=scope)
     with telemetry.run():
         async with files_once(task.config for task in tasks), anyio.create_task_group() as watch:
             if stop is not None:
-                watch.start_soon(run_.stop_when, stop)
+                watch.start_soon(record.stop_when, stop)
             await run_.run_all()
             watch.cancel_scope.cancel()
-    return tuple(run_.outcome_of(task) for task in tasks)
+    return tuple(record.outcome_of(task) for task in tasks)
+
+
+@dataclass(slots=True, kw_only=True)
+class Record(Generic[T]):
+    """The outcomes of a fleet run so far, and why it stops.
+
+    ``left`` counts the tasks of each database without an outcome. ``on_stop`` is called once.
+    """
+
+    limits: Limits
+    left: Counter[DatabaseName]
+    on_stop: Callable[[], None]
+    outcomes: dict[str, Outcome[T]] = field(default_factory=dict)
+    stopped_by: str | None = None
+
+    def add(self, task: Task[T], outcome: Outcome[T]) -> None:
+        """Add the outcome of *task*; stop the run if too many have failed."""
+        self.outcomes[task.key] = outcome
+        name = outcome.database
+        self.left[name] -= 1
+        last = self.left[name] == 0
+        telemetry.emit("outcome", level="debug", database=name, state=outcome.state, last=last)
+        most = self.limits.max_failures
+        if outcome.state in _FAILURES and most is not None and self.failures >= most:
+            self.stop(f"stopped because {name} failed")
+
+    @property
+    def failures(self) -> int:
+        """The number of tasks that have failed."""
+        return sum(outcome.state in _FAILURES for outcome in self.outcomes.values())
+
+    async def stop_when(self, stop: Stop) -> None:
+        """Stop the run when *stop* is requested."""
+        await stop.event.wait()
+        self.stop(stop.reason)
+
+    def stop(self, reason: str) -> None:
+        """Stop the run, unless it stops already."""
+        if self.stopped_by is None:
+            self.stopped_by = reason
+            self.on_stop()
+
+    def outcome_of(self, task: Task[T]) -> Outcome[T]:
+        """Return the outcome of *task*; "not started" if its turn never came."""
+        reason = self.stopped_by or "the run ended before its turn"
+        return self.outcomes.get(task.key) or not_started(task.config.database_name, reason)
+
+
+def count_databases(tasks: Iterable[Task[Any]]) -> Counter[DatabaseName]:
+    """Return the number of tasks of each database."""
+    return Counter(task.config.database_name for task in tasks)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Run(Generic[T]):
-    """The state of one fleet run."""
+    """One fleet run in this process."""
 
     tasks: tuple[Task[T], ...]
     limits: Limits
     receive: Callable[[Outcome[T]], None]
-    outcomes: dict[str, Outcome[T]] = field(default_factory=dict)
+    record: Record[T]
+    scope: anyio.CancelScope
     ended: dict[str, anyio.Event] = field(default_factory=dict)
-    left: Counter[DatabaseName] = field(default_factory=Counter)
-    stopped_by: str | None = None
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def run_all(self) -> None:
         self.ended = {task.key: anyio.Event() for task in self.tasks}
-        self.left = Counter(task.config.database_name for task in self.tasks)
         servers = [task.config.server for task in self.tasks]
         slots_per_server = {
             server: limiter_slots(self.limits.per_server, demand)
@@ -156,14 +206,10 @@ class _Run(Generic[T]):
                 for task, server in zip(self.tasks, servers, strict=True):
                     group.start_soon(self._run_in_turn, task, slots_per_server[server], all_slots)
 
-    async def stop_when(self, stop: Stop) -> None:
-        await stop.event.wait()
-        self._stop(stop.reason)
-
     async def _run_in_turn(self, task: Task[T], server: Slots, all_slots: Slots) -> None:
         for key in sorted((task.after | task.finished) & self.ended.keys()):
             await self.ended[key].wait()
-        reason = blocked_by(task, self.outcomes)
+        reason = blocked_by(task, self.record.outcomes)
         if reason is None and task.gate is not None:
             reason = await task.gate()
         if reason is not None:
@@ -175,31 +221,15 @@ class _Run(Generic[T]):
             try:
                 outcome = await _attempt(task)
             except anyio.get_cancelled_exc_class():
-                self._record(task, _interrupted(task, started, self.stopped_by))
+                self._record(task, _interrupted(task, started, self.record.stopped_by))
                 raise
             # Inside the limiters, so that a stop cancels the group before the next task starts.
             self._record(task, outcome)
 
     def _record(self, task: Task[T], outcome: Outcome[T]) -> None:
-        self.outcomes[task.key] = outcome
+        self.record.add(task, outcome)
         self.ended[task.key].set()
-        name = outcome.database
-        self.left[name] -= 1
-        last = self.left[name] == 0
-        telemetry.emit("outcome", level="debug", database=name, state=outcome.state, last=last)
         self.receive(outcome)
-        if outcome.state in _FAILURES and too_many_failures(self.limits, self.outcomes):
-            self._stop(f"stopped because {task.config.database_name} failed")
-
-    def _stop(self, reason: str) -> None:
-        if self.stopped_by is None:
-            self.stopped_by = reason
-            self.scope.cancel()
-
-    def outcome_of(self, task: Task[T]) -> Outcome[T]:
-        """Return the outcome of *task*; "not started" if its turn never came."""
-        reason = self.stopped_by or "the run ended before its turn"
-        return self.outcomes.get(task.key) or not_started(task.config.database_name, reason)
 
 
 def limiter_slots(limit: int, demand: int) -> Slots:
@@ -214,13 +244,6 @@ def blocked_by(task: Task[T], outcomes: Mapping[str, Outcome[T]]) -> str | None:
         if outcome is not None and not outcome.succeeded:
             return f"{outcome.database} must succeed first, but it {_describe_state(outcome.state)}"
     return None
-
-
-def too_many_failures(limits: Limits, outcomes: Mapping[str, Outcome[T]]) -> bool:
-    """Return whether the run stops because of its failures."""
-    if limits.max_failures is None:
-        return False
-    return sum(outcome.state in _FAILURES for outcome in outcomes.values()) >= limits.max_failures
 
 
 def _describe_state(state: OutcomeState) -> str:

@@ -1,6 +1,5 @@
 """Spread the tasks of a fleet run over workers, and collect their outcomes."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,11 +17,12 @@ from dbwarden.fleet.running import (
     Limits,
     Outcome,
     OutcomeState,
+    Record,
     Stop,
     Task,
     blocked_by,
+    count_databases,
     not_started,
-    too_many_failures,
 )
 from dbwarden.fleet.workers.engines import engine_of
 from dbwarden.fleet.workers.lots import Grant, Lot, Order, Work, cut, next_grant, waves
@@ -72,7 +72,7 @@ async def run_on_workers(
                 run_id=run_id,
             )
             await run_.run_all(stop)
-    return tuple(run_.outcome_of(task) for task in tasks)
+    return tuple(run_.record.outcome_of(task) for task in tasks)
 
 
 def _project_of(tasks: Sequence[Task[Any]]) -> Project:
@@ -109,50 +109,45 @@ class _Run:
     lot_size: int | None
     project: str
     run_id: str
-    outcomes: dict[str, Outcome[Any]] = field(default_factory=dict)
-    left: Counter[DatabaseName] = field(default_factory=Counter)
+    record: Record[Any] = field(init=False)
     waiting: list[Lot] = field(default_factory=list)
     running: list[Grant] = field(default_factory=list)
     changed: anyio.Event = field(default_factory=anyio.Event)
     stopping: anyio.Event = field(default_factory=anyio.Event)
-    stopped_by: str | None = None
+
+    def __post_init__(self) -> None:
+        left = count_databases(self.tasks.values())
+        self.record = Record(limits=self.limits, left=left, on_stop=self._drop_waiting)
 
     async def run_all(self, stop: Stop | None) -> None:
-        self.left = Counter(task.config.database_name for task in self.tasks.values())
         async with anyio.create_task_group() as watch:
             watch.start_soon(self._stop_cluster)
             if stop is not None:
-                watch.start_soon(self._stop_when, stop)
+                watch.start_soon(self.record.stop_when, stop)
             for wave in waves(tuple(self.tasks.values())):
                 await self._run_wave(wave)
             watch.cancel_scope.cancel()
 
-    async def _stop_when(self, stop: Stop) -> None:
-        await stop.event.wait()
-        self._stop(stop.reason)
-
-    def _stop(self, reason: str) -> None:
-        if self.stopped_by is None:
-            self.stopped_by = reason
-            self.waiting.clear()
-            self.stopping.set()
-            self.changed.set()
+    def _drop_waiting(self) -> None:
+        self.waiting.clear()
+        self.stopping.set()
+        self.changed.set()
 
     async def _stop_cluster(self) -> None:
         await self.stopping.wait()
-        await self.cluster.stop(self.stopped_by or "")
+        await self.cluster.stop(self.record.stopped_by or "")
 
     async def _run_wave(self, wave: Sequence[Task[Any]]) -> None:
         """Run the tasks of *wave* that may start; none waits for another."""
         ready = []
-        if self.stopped_by is not None:
+        if self.record.stopped_by is not None:
             return
         for task in wave:
-            reason = blocked_by(task, self.outcomes)
+            reason = blocked_by(task, self.record.outcomes)
             if reason is None:
                 ready.append((task, self.work[task.key]))
             else:
-                self._record(task, not_started(task.config.database_name, reason))
+                self.record.add(task, not_started(task.config.database_name, reason))
         self.waiting = [*cut(ready, max(1, self.cluster.workers), size=self.lot_size)]
         async with anyio.create_task_group() as group:
             while self.waiting or self.running:
@@ -185,7 +180,7 @@ class _Run:
         except (WorkerLost, EngineLost) as error:
             lost = error
         self.running.remove(grant)
-        rest = tuple(task for task in lot.tasks if task.key not in self.outcomes)
+        rest = tuple(task for task in lot.tasks if task.key not in self.record.outcomes)
         if rest and lost is not None:
             self._take_over(lot, rest, lost)
         self.changed.set()
@@ -193,7 +188,7 @@ class _Run:
     def _order(self, grant: Grant) -> Order:
         lot, failures = grant.lot, self.limits.max_failures
         if failures is not None:
-            failures = max(1, failures - _failures(self.outcomes))
+            failures = max(1, failures - self.record.failures)
         few = len(self.tasks) <= FEW
         limits = Limits(
             concurrency=grant.concurrency, per_server=grant.per_server, max_failures=failures
@@ -216,53 +211,34 @@ class _Run:
             case {"outcome": document}:
                 outcome = read_outcome(document, hint)
                 task = by_name[outcome.database]
-                if task.key not in self.outcomes:
-                    self._record(task, outcome)
+                if task.key not in self.record.outcomes:
+                    self.record.add(task, outcome)
             case {"event": {"name": name, "level": level, "fields": fields}}:
                 telemetry.emit(name, level=level, **fields)
             case {"refused": document}:
                 error = read_error(document)
                 for task in by_name.values():
-                    if task.key not in self.outcomes:
-                        self._record(task, _refused(task, error))
+                    if task.key not in self.record.outcomes:
+                        self.record.add(task, _refused(task, error))
 
     def _take_over(self, lot: Lot, rest: tuple[Task[Any], ...], lost: DBWardenError) -> None:
         """Give the *rest* of a lot to another worker, unless the run ends here."""
         losses = 1 if len(rest) < len(lot.tasks) else lot.losses + 1
         telemetry.emit("worker_lost", level="warning", error=lost.message, databases=len(rest))
         if isinstance(lost, EngineLost):
-            self._stop(lost.message)
-        if self.stopped_by is not None:
+            self.record.stop(lost.message)
+        stopped_by = self.record.stopped_by
+        if stopped_by is not None:
             for task in rest:
-                self._record(task, _unknown(task, self.stopped_by))
+                self.record.add(task, _unknown(task, stopped_by))
         elif not lot.work.repeatable:
             for task in rest:
-                self._record(task, _unknown(task, lost.message))
+                self.record.add(task, _unknown(task, lost.message))
         elif losses < MOST_LOSSES:
             self.waiting.insert(0, replace(lot, tasks=rest, losses=losses))
         else:
             for task in rest:
-                self._record(task, _gave_up(task, lost))
-
-    def _record(self, task: Task[Any], outcome: Outcome[Any]) -> None:
-        self.outcomes[task.key] = outcome
-        name = outcome.database
-        self.left[name] -= 1
-        last = self.left[name] == 0
-        telemetry.emit("outcome", level="debug", database=name, state=outcome.state, last=last)
-        if self.stopped_by is None and too_many_failures(self.limits, self.outcomes):
-            self._stop(f"stopped because {name} failed")
-
-    def outcome_of(self, task: Task[Any]) -> Outcome[Any]:
-        """Return the outcome of *task*; "not started" if its turn never came."""
-        reason = self.stopped_by or "the run ended before its turn"
-        found = self.outcomes.get(task.key)
-        return found or not_started(task.config.database_name, reason)
-
-
-def _failures(outcomes: Mapping[str, Outcome[Any]]) -> int:
-    failed = (OutcomeState.FAILED, OutcomeState.TIMED_OUT)
-    return sum(outcome.state in failed for outcome in outcomes.values())
+                self.record.add(task, _gave_up(task, lost))
 
 
 def _refused(task: Task[Any], error: DBWardenError) -> Outcome[Any]:

@@ -10,12 +10,7 @@ import json
 import logging
 import warnings
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import (
-    AbstractAsyncContextManager,
-    asynccontextmanager,
-    contextmanager,
-    suppress,
-)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -28,7 +23,14 @@ from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.fleet.documents import Json
 from dbwarden.fleet.workers import dask_worker
 from dbwarden.fleet.workers.projects import fingerprint
-from dbwarden.fleet.workers.protocol import Cluster, EngineLost, Receive, Setup, WorkerLost
+from dbwarden.fleet.workers.protocol import (
+    Cluster,
+    EngineLost,
+    Receive,
+    RunningLot,
+    Setup,
+    WorkerLost,
+)
 from dbwarden.fleet.workers.wire import read_error
 from dbwarden.secrets import describe_error
 
@@ -129,18 +131,11 @@ async def _connect(dask: Any, address: str) -> Any:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class _Running:
-    """A lot on a worker."""
+class _Running(RunningLot):
+    """A lot on a Dask worker."""
 
     address: str
-    receive: Receive
     future: Any
-    ended: anyio.Event = field(default_factory=anyio.Event)
-    error: Exception | None = None
-
-    def fail(self, error: Exception) -> None:
-        self.error = self.error or error
-        self.ended.set()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -201,12 +196,12 @@ class DaskCluster:
             for each in json.loads(message["messages"]):
                 running.receive(each)
         except Exception as error:  # Dask would only log it
-            running.fail(error)
+            running.end(error)
         match message["end"]:
             case "done":
-                running.ended.set()
+                running.end(None)
             case "lost":
-                running.fail(_worker_lost(running.address))
+                running.end(_worker_lost(running.address))
 
     async def stop(self, reason: str) -> None:
         """Tell all workers to stop the lots of this run."""
@@ -285,13 +280,13 @@ class DaskCluster:
             del self.tokens[address]
         for running in tuple(self.lots.values()):
             if running.address not in present or running.future.status in ("error", "cancelled"):
-                running.fail(_worker_lost(running.address))
+                running.end(_worker_lost(running.address))
 
     def _lose(self, message: str) -> None:
         if self.lost is None:
             self.lost = EngineLost(message)
             for running in tuple(self.lots.values()):
-                running.fail(self.lost)
+                running.end(self.lost)
 
     async def _join(self, addresses: set[str]) -> None:
         """Compare new workers with this process; those that differ take no part."""

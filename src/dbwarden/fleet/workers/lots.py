@@ -14,7 +14,8 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.files.migration import Requirement
 from dbwarden.fleet.documents import Json
 from dbwarden.fleet.running import Limits, Task
-from dbwarden.types import DatabaseName, Version
+from dbwarden.fleet.workers.wire import reader
+from dbwarden.types import DatabaseName
 
 SMALLEST, LARGEST = 50, 250
 """The sizes of a lot, unless the fleet is so small that a worker would have none."""
@@ -246,16 +247,7 @@ class Order:
         return asdict(self)
 
 
-def read_order(document: Mapping[str, Any]) -> Order:
+def read_order(document: Json) -> Order:
     """Return the order in *document*."""
-    work = document["work"]
-    needs = (
-        Requirement(database=DatabaseName(each["database"]), version=Version(each["version"]))
-        for each in work["requires"]
-    )
-    return Order(
-        **{name: document[name] for name in ("version", "project", "run", "level", "routine")},
-        work=Work(**{**work, "requires": tuple(needs)}),
-        databases=tuple(Member(**each) for each in document["databases"]),
-        limits=Limits(**document["limits"]),
-    )
+    order: Order = reader(Order)(document)
+    return order

@@ -12,7 +12,14 @@ import anyio.abc
 
 from dbwarden.errors import DBWardenError
 from dbwarden.fleet.documents import Json
-from dbwarden.fleet.workers.protocol import Cluster, EngineLost, Receive, Setup, WorkerLost
+from dbwarden.fleet.workers.protocol import (
+    Cluster,
+    EngineLost,
+    Receive,
+    RunningLot,
+    Setup,
+    WorkerLost,
+)
 
 LONGEST_END = 15.0
 """Seconds in which a process has to stop its work on the servers and end."""
@@ -50,21 +57,12 @@ async def _started(count: int) -> AsyncGenerator[Cluster]:
                 child.kill()
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Running:
-    """A lot on a process."""
-
-    receive: Receive
-    ended: anyio.Event = field(default_factory=anyio.Event)
-    error: DBWardenError | None = None
-
-
 @dataclass(slots=True, eq=False)
 class Child:
     """One process, and its lots by number."""
 
     process: anyio.abc.Process
-    lots: dict[int, _Running] = field(default_factory=dict)
+    lots: dict[int, RunningLot] = field(default_factory=dict)
     count: int = 0
     reading: anyio.CancelScope = field(default_factory=lambda: anyio.CancelScope(shield=True))
 
@@ -78,7 +76,7 @@ class Child:
         """Run a lot; see :meth:`Cluster.run`."""
         self.count += 1
         number = self.count
-        running = self.lots[number] = _Running(receive=receive)
+        running = self.lots[number] = RunningLot(receive=receive)
         await self.send({"lot": order, "number": number})
         await running.ended.wait()
         del self.lots[number]
@@ -94,7 +92,7 @@ class Child:
             for message in map(json.loads, lines):
                 running = self.lots[message["number"]]
                 if "done" in message:
-                    running.ended.set()
+                    running.end(None)
                 else:
                     running.receive(message)
         code = await self.process.wait()
@@ -160,8 +158,7 @@ class ProcessCluster:
                 except EngineLost as error:
                     lost = error
         for running in child.lots.values():
-            running.error = lost
-            running.ended.set()
+            running.end(lost)
 
     async def run(self, order: Json, receive: Receive) -> None:
         """Run a lot on the process that has the fewest; see :meth:`Cluster.run`."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import anyio
 
 from dbwarden.config.project import Project
 from dbwarden.errors import DBWardenError
@@ -19,6 +21,20 @@ class WorkerLost(DBWardenError):
 
 class EngineLost(DBWardenError):
     """The engine does not answer any more."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class RunningLot:
+    """A lot on a worker."""
+
+    receive: Receive
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    error: Exception | None = None
+
+    def end(self, error: Exception | None) -> None:
+        """Note the end of the lot, and the *error* of its worker, if any."""
+        self.error = self.error or error
+        self.ended.set()
 
 
 class Cluster(Protocol):
