@@ -230,7 +230,7 @@ def _compiled(folder: Path, module: str) -> desired.DesiredState:
         migrations_dir=folder,
         model_paths=(module,),
     )
-    return desired._read_desired(config, AUTHORING_DIALECT, None, keep_going=False)
+    return desired.read_desired(config, AUTHORING_DIALECT, None, keep_going=False)
 
 
 def _compare_schemas(folder: Path, module: str, collecting: bool) -> float:

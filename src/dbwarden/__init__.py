@@ -75,100 +75,67 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "AlembicOptions": "dbwarden.imports.alembic.project",
-    "DBWardenError": "dbwarden.errors",
-    "DatabaseConfig": "dbwarden.config.model",
-    "DjangoOptions": "dbwarden.imports.django.project",
-    "Outcome": "dbwarden.fleet",
-    "OutcomeState": "dbwarden.fleet",
-    "Project": "dbwarden.config.loading",
-    "database_config": "dbwarden.library",
-    "init": "dbwarden.operations.init",
-    "load_project": "dbwarden.config.loading",
-    "migrate_all": "dbwarden.fleet",
-    "tenant_databases": "dbwarden.library",
+_NAMES: dict[str, tuple[str, ...]] = {
+    "config.loading": ("Project", "load_project"),
+    "config.model": ("DatabaseConfig",),
+    "errors": ("DBWardenError",),
+    "fleet": ("Outcome", "OutcomeState", "migrate_all"),
+    "imports.alembic.project": ("AlembicOptions",),
+    "imports.django.project": ("DjangoOptions",),
+    "library": ("database_config", "tenant_databases"),
+    "operations.adopt_drift": ("AdoptDriftResult", "adopt_drift"),
+    "operations.backfill": (
+        "BackfillResult",
+        "backfill",
+        "backfill_cancel",
+        "backfill_pause",
+        "backfill_resume",
+        "backfill_status",
+    ),
+    "operations.baseline": ("BaselineResult", "baseline", "baseline_from"),
+    "operations.check": ("CheckResult", "check"),
+    "operations.create_database": ("CreateDatabaseResult", "create_database"),
+    "operations.diff": ("DiffResult", "check_models", "drift"),
+    "operations.draw": ("SchemaDiagram", "draw_schema"),
+    "operations.generate_models": ("GeneratedModels", "generate_models"),
+    "operations.health": ("DatabaseHealth", "health"),
+    "operations.history": ("HistoryResult", "history"),
+    "operations.import_alembic": ("import_alembic",),
+    "operations.import_drafts": ("ImportResult",),
+    "operations.import_files": ("import_django", "import_files"),
+    "operations.init": ("InitResult", "init"),
+    "operations.lint": ("LintResult", "lint"),
+    "operations.lock": ("LockStatus", "UnlockResult", "lock_status", "unlock"),
+    "operations.make_migrations": ("MakeMigrationsResult", "make_migrations"),
+    "operations.migrate": ("MigrateResult", "migrate"),
+    "operations.new": ("NewResult", "new"),
+    "operations.repair": ("RepairResult", "repair"),
+    "operations.rollback": ("RollbackResult", "rollback"),
+    "operations.status": ("status",),
+    "operations.verify": ("VerifyResult", "verify"),
+    "operations.wait": ("WaitResult", "wait"),
+    "planning.judging": ("StatusResult",),
 }
-"""The modules of the public names."""
+"""The public names of each module."""
 
-_RESULTS = {
-    "AdoptDriftResult": "dbwarden.operations.adopt_drift",
-    "BackfillResult": "dbwarden.operations.backfill",
-    "BaselineResult": "dbwarden.operations.baseline",
-    "CheckResult": "dbwarden.operations.check",
-    "CreateDatabaseResult": "dbwarden.operations.create_database",
-    "DatabaseHealth": "dbwarden.operations.health",
-    "DiffResult": "dbwarden.operations.diff",
-    "GeneratedModels": "dbwarden.operations.generate_models",
-    "HistoryResult": "dbwarden.operations.history",
-    "ImportResult": "dbwarden.operations.import_drafts",
-    "InitResult": "dbwarden.operations.init",
-    "LintResult": "dbwarden.operations.lint",
-    "LockStatus": "dbwarden.operations.lock",
-    "MakeMigrationsResult": "dbwarden.operations.make_migrations",
-    "MigrateResult": "dbwarden.operations.migrate",
-    "NewResult": "dbwarden.operations.new",
-    "RepairResult": "dbwarden.operations.repair",
-    "RollbackResult": "dbwarden.operations.rollback",
-    "SchemaDiagram": "dbwarden.operations.draw",
-    "StatusResult": "dbwarden.planning.judging",
-    "UnlockResult": "dbwarden.operations.lock",
-    "VerifyResult": "dbwarden.operations.verify",
-    "WaitResult": "dbwarden.operations.wait",
-}
-"""The modules of the types that operations return."""
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
-_OPERATIONS = {
-    "adopt_drift": "dbwarden.operations.adopt_drift",
-    "backfill": "dbwarden.operations.backfill",
-    "backfill_cancel": "dbwarden.operations.backfill",
-    "backfill_pause": "dbwarden.operations.backfill",
-    "backfill_resume": "dbwarden.operations.backfill",
-    "backfill_status": "dbwarden.operations.backfill",
-    "baseline": "dbwarden.operations.baseline",
-    "baseline_from": "dbwarden.operations.baseline",
-    "check": "dbwarden.operations.check",
-    "check_models": "dbwarden.operations.diff",
-    "create_database": "dbwarden.operations.create_database",
-    "draw_schema": "dbwarden.operations.draw",
-    "drift": "dbwarden.operations.diff",
-    "generate_models": "dbwarden.operations.generate_models",
-    "health": "dbwarden.operations.health",
-    "history": "dbwarden.operations.history",
-    "import_alembic": "dbwarden.operations.import_alembic",
-    "import_django": "dbwarden.operations.import_files",
-    "import_files": "dbwarden.operations.import_files",
-    "lint": "dbwarden.operations.lint",
-    "lock_status": "dbwarden.operations.lock",
-    "make_migrations": "dbwarden.operations.make_migrations",
-    "migrate": "dbwarden.operations.migrate",
-    "new": "dbwarden.operations.new",
-    "repair": "dbwarden.operations.repair",
-    "rollback": "dbwarden.operations.rollback",
-    "status": "dbwarden.operations.status",
-    "unlock": "dbwarden.operations.lock",
-    "verify": "dbwarden.operations.verify",
-    "wait": "dbwarden.operations.wait",
-}
-"""The modules of the operations, which accept the name of a database."""
-
-_FOR_UNLISTED_TENANTS = ("create_database",)
-"""The operations that also accept the name of a tenant that is not listed yet."""
-
-__all__ = [*_HOMES, *_RESULTS, *_OPERATIONS, "__version__"]
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    module = _HOMES.get(name) or _RESULTS.get(name) or _OPERATIONS.get(name)
+    module = _HOMES.get(name)
     if module is None:
         raise AttributeError(f"module 'dbwarden' has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(module), name)
-    if name in _OPERATIONS:
+    value = getattr(importlib.import_module(f"dbwarden.{module}"), name)
+    if module.startswith("operations.") and name.islower() and name != "init":
+        # An operation, which accepts the name of a database.
         from dbwarden.library import by_name
 
-        value = by_name(value, unlisted=name in _FOR_UNLISTED_TENANTS)
+        # Only create_database also accepts the name of a tenant that is not listed yet.
+        value = by_name(value, unlisted=name == "create_database")
     globals()[name] = value
     return value
 

@@ -3,7 +3,7 @@
 from dbwarden.operations.drift_check import find_drift
 from dbwarden.operations.history import history
 from dbwarden.operations.operation import migration_files, read_status
-from dbwarden.planning import compare
+from dbwarden.planning.comparing import compare
 from dbwarden.planning.fingerprints import OutsideChange
 from tests.acceptance.project import Project
 

@@ -124,6 +124,15 @@ class ScratchSession:
         original = await self.database(source)
         return await (await self.scratch_server()).create(copy_of=original)
 
+    @asynccontextmanager
+    async def borrow_copy(self, source: Source) -> AsyncGenerator[ScratchDatabase]:
+        """Yield a private copy of the database that *source* builds, and drop it afterwards."""
+        database = await self.copy(source)
+        try:
+            yield database
+        finally:
+            await (await self.scratch_server()).discard(database)
+
     async def schema(self, source: Source) -> Schema:
         """Return the schema that *source* builds, from the cache or from a scratch database."""
         async with self._reading[source.parts]:

@@ -24,6 +24,7 @@ from dbwarden.fastapi.tenant_health import (
     with_tenants,
 )
 from dbwarden.operations.health import DatabaseHealth, Health, overall, public_sentence, unwell
+from dbwarden.planning.judging import StatusResult
 
 TTL = 1.0
 """Seconds for which a probe is reused."""
@@ -108,6 +109,13 @@ def _unanswered(config: DatabaseConfig, error: DBWardenError, *, in_time: bool =
     return Probed(health=unwell(config.database_name, error), in_time=in_time)
 
 
+def status_fields(status: StatusResult | None) -> dict[str, Any]:
+    """Return the version of a database, and the keys of its migrations by their state."""
+    names = ("pending", "changed", "missing", "partial", "ahead")
+    keys = {name: getattr(status, name) if status else () for name in names}
+    return {"version": status.version if status else None, **keys}
+
+
 def _details(probe: Probe | None) -> Mapping[str, Any]:
     """Return the additional details for requests that *authorize* accepts."""
     if probe is None:
@@ -115,12 +123,7 @@ def _details(probe: Probe | None) -> Mapping[str, Any]:
     status, error = probe.status, probe.error
     return {
         "details": {
-            "version": status.version if status else None,
-            "pending": status.pending if status else (),
-            "changed": status.changed if status else (),
-            "missing": status.missing if status else (),
-            "partial": status.partial if status else (),
-            "ahead": status.ahead if status else (),
+            **status_fields(status),
             "lock_holder": str(status.lock_holder) if status and status.lock_holder else None,
             "server_version": status.server_version if status else None,
             "replica": probe.replica,

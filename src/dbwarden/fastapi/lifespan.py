@@ -316,23 +316,9 @@ def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> Failed:
     return frozenset(outcome.database for outcome in failed)
 
 
-_RANKS = {
-    state: number
-    for number, state in enumerate(
-        (
-            OutcomeState.FAILED,
-            OutcomeState.TIMED_OUT,
-            OutcomeState.INTERRUPTED,
-            OutcomeState.NOT_STARTED,
-            OutcomeState.SUCCEEDED,
-        )
-    )
-}
-
-
-def _rank(outcome: Outcome[Any]) -> int:
+def _rank(outcome: Outcome[Any]) -> tuple[bool, int]:
     """Return the sort key of an outcome in the report; failures come first."""
-    return _RANKS[outcome.state]
+    return outcome.succeeded, [*OutcomeState].index(outcome.state)
 
 
 def _describe_outcome(outcome: Outcome[Any]) -> str:

@@ -27,6 +27,7 @@ from dbwarden.fastapi.health_report import (
     HealthOptions,
     Probed,
     probe_all,
+    status_fields,
 )
 from dbwarden.fastapi.probing import Probe
 from dbwarden.fastapi.state import Serving, serving
@@ -289,12 +290,7 @@ def _status_fields(probe: Probe | None, private: bool) -> dict[str, Any]:
     status = probe.status if probe is not None else None
     holder = status.lock_holder if status is not None else None
     return {
-        "version": status.version if status else None,
-        "pending": status.pending if status else (),
-        "changed": status.changed if status else (),
-        "missing": status.missing if status else (),
-        "partial": status.partial if status else (),
-        "ahead": status.ahead if status else (),
+        **status_fields(status),
         "backfills": [_backfill(item, private) for item in status.backfills] if status else (),
         "lock_holder": str(holder) if holder is not None and private else None,
         "server_version": status.server_version if status and private else None,

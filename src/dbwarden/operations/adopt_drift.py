@@ -12,7 +12,6 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import differ
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
-from dbwarden.files.parsing import parse
 from dbwarden.operations.baseline import mark_applied
 from dbwarden.operations.diff import compare_live
 from dbwarden.operations.operation import (
@@ -20,10 +19,11 @@ from dbwarden.operations.operation import (
     forget_files,
     migration_files,
     operation,
+    parse_file,
     refuse_read_only,
 )
 from dbwarden.operations.writing import MakeMigrationsResult, MakeOptions, write_between
-from dbwarden.planning import History, compare
+from dbwarden.planning.comparing import History, compare
 from dbwarden.types import DatabaseName
 
 
@@ -64,15 +64,8 @@ async def adopt_drift(
         NotProven, ScratchRefused: The proof failed; nothing was written.
     """
     config = replace(config, ignore_drift=(*config.ignore_drift, *ignore))
-    options = MakeOptions(
-        message,
-        None,
-        Answers(allow_drop=allow_drop, fills=fills or {}),
-        write=True,
-        unproven=False,
-        from_live=False,
-        keep_going=False,
-    )
+    answers = Answers(allow_drop=allow_drop, fills=fills or {})
+    options = MakeOptions(message=message, answers=answers)
     async with dialect_of(config).connect(config) as connection, connection.lock():
         files = await migration_files(config)
         reading = await connection.read()
@@ -81,9 +74,7 @@ async def adopt_drift(
         async with open_scratch_session(config) as session:
             written = await _write(session, files, options)
         assert written.path is not None and written.sql is not None and written.version is not None
-        migration = parse(
-            written.sql, path=written.path, database=config.files_of, dialect=config.database_type
-        )
+        migration = parse_file(config, written.path, written.sql)
         await forget_files(config)
         await mark_applied(config, connection, (*files, migration), written.version)
     return AdoptDriftResult(
@@ -119,10 +110,6 @@ async def _write(
             next_step="There is nothing to adopt.",
         )
     desired = await normalize_schema(session, comparison.desired, comparison.current)
-    turned = replace(
-        comparison,
-        source=files_source(files),
-        current=comparison.desired,
-        desired=desired,
-    )
+    source = files_source(files)
+    turned = replace(comparison, source=source, current=comparison.desired, desired=desired)
     return await write_between(session, files, options, turned)

@@ -1,6 +1,7 @@
 """Start backfills among other migrations, and run small ones to their end."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
@@ -10,8 +11,8 @@ from dbwarden.files.migration import Migration
 from dbwarden.migration_history import BackfillRow, BackfillState, Reading
 from dbwarden.operations.backfill_runner import BackfillRunner, work_of
 from dbwarden.operations.pacing import Pace
-from dbwarden.planning import compare
 from dbwarden.planning.backfill_progress import progress_of
+from dbwarden.planning.comparing import compare
 from dbwarden.planning.gating import gated_by, unfinished_backfills
 from dbwarden.types import Version
 
@@ -36,14 +37,13 @@ def is_small(row: BackfillRow) -> bool:
     return row.total is not None and row.total <= SMALL
 
 
+@dataclass(frozen=True, slots=True)
 class Backfilling:
     """A run of migrations among which there are backfills. Requires the lock."""
 
-    def __init__(self, config: DatabaseConfig, connection: Connection, on_done: OnDone) -> None:
-        """Store the arguments."""
-        self._config = config
-        self._connection = connection
-        self._on_done = on_done
+    config: DatabaseConfig
+    connection: Connection
+    on_done: OnDone
 
     async def run(
         self,
@@ -56,8 +56,8 @@ class Backfilling:
         Returns:
             Those that ran to their end.
         """
-        unfinished = unfinished_backfills(compare(files, reading.rows, self._config.database_name))
-        backfills = await self._connection.backfills()
+        unfinished = unfinished_backfills(compare(files, reading.rows, self.config.database_name))
+        backfills = await self.connection.backfills()
         for migration, row in small_backfills(files, reading):
             if await self._run_small(backfills, migration, row) and migration.version is not None:
                 unfinished.discard(migration.version)
@@ -69,24 +69,24 @@ class Backfilling:
             if item.migration.backfill is None:
                 batch.append(item)
                 continue
-            await self._connection.run(batch, self._on_done)
+            await self.connection.run(batch, self.on_done)
             ran, batch = [*ran, *batch], []
             if await self._start(backfills, item, unfinished):
                 ran.append(item)
-        await self._connection.run(batch, self._on_done)
+        await self.connection.run(batch, self.on_done)
         return (*ran, *batch)
 
     async def _start(
         self, backfills: Backfills, item: PendingMigration, unfinished: set[Version]
     ) -> bool:
         """Start one backfill; return whether it was small and is done."""
-        work = await work_of(self._config, item.migration)
+        work = await work_of(self.config, item.migration)
         row = await backfills.start(item, work)
         telemetry.emit(
             "backfill_started", version=row.key, table=row.table, total=row.total, key=row.columns
         )
         if is_small(row) and await self._run_small(backfills, item.migration, row):
-            await self._on_done(item)
+            await self.on_done(item)
             return True
         assert item.migration.version is not None
         unfinished.add(item.migration.version)
@@ -96,6 +96,6 @@ class Backfilling:
     async def _run_small(
         self, backfills: Backfills, migration: Migration, row: BackfillRow
     ) -> bool:
-        work = await work_of(self._config, migration)
-        row = await BackfillRunner(backfills, self._config, work, INLINE).run(row)
+        work = await work_of(self.config, migration)
+        row = await BackfillRunner(backfills, self.config, work, INLINE).run(row)
         return row.state is BackfillState.DONE

@@ -10,14 +10,10 @@ from dbwarden.files.migration import Migration
 from dbwarden.migration_history import HistoryKind, Reading
 from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.foreign import Tool, read_foreign_state
-from dbwarden.operations.operation import (
-    dialect_of,
-    migration_files,
-    operation,
-    refuse_read_only,
-)
+from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
 from dbwarden.operations.pending import fresh_migrations
-from dbwarden.planning import compare, plan_upgrade
+from dbwarden.planning.comparing import compare
+from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import DatabaseName
 
 

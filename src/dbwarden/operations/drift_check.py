@@ -11,7 +11,7 @@ from dbwarden.diff import diff
 from dbwarden.errors import DriftFound
 from dbwarden.files.migration import Migration
 from dbwarden.operations.diff import Difference, compare_live, differences_of
-from dbwarden.planning import History
+from dbwarden.planning.comparing import History
 from dbwarden.schema import Ref
 
 SHOWN = 5

@@ -114,39 +114,31 @@ def unwell(database: DatabaseName, error: DBWardenError) -> DatabaseHealth:
     )
 
 
+_SENTENCES: tuple[tuple[type[DBWardenError], str], ...] = (
+    (AccessDenied, "access denied"),
+    (DatabaseMissing, "the database does not exist"),
+    (PoolExhausted, POOL_FULL),
+    (TimedOut, "no answer in time"),
+    (NotStarted, "not asked in time"),
+    (TooManyConnections, "all connections of the server are in use"),
+    (ConnectionLost, "the connection broke"),
+    (ConnectError, "cannot connect"),
+    (LedgerError, "the ledger cannot be read"),
+    (HistoryError, "the ledger cannot be read"),
+    (UsageError, "the configuration or a migration file has an error"),
+)
+"""The kinds of failures; the first that fits counts."""
+
+
 def public_sentence(error: DBWardenError) -> str:
     """Return the kind of failure for the public, without hosts, users or server messages."""
-    match error:
-        case AccessDenied():
-            return "access denied"
-        case DatabaseMissing():
-            return "the database does not exist"
-        case PoolExhausted():
-            return POOL_FULL
-        case TimedOut():
-            return "no answer in time"
-        case NotStarted():
-            return "not asked in time"
-        case TooManyConnections():
-            return "all connections of the server are in use"
-        case ConnectionLost():
-            return "the connection broke"
-        case ConnectError():
-            return "cannot connect"
-        case LedgerError() | HistoryError():
-            return "the ledger cannot be read"
-        case UsageError():
-            return "the configuration or a migration file has an error"
-        case _:
-            return "the database cannot be read"
+    fitting = (sentence for kind, sentence in _SENTENCES if isinstance(error, kind))
+    return next(fitting, "the database cannot be read")
 
 
 def overall(databases: Sequence[DatabaseHealth]) -> Health:
     """Combine the health of several databases; the worst status wins."""
     states = {database.status for database in databases}
-    worst: HealthStatus = "ok"
-    if "error" in states:
-        worst = "error"
-    elif "degraded" in states:
-        worst = "degraded"
+    order: tuple[HealthStatus, ...] = ("error", "degraded")
+    worst: HealthStatus = next((status for status in order if status in states), "ok")
     return Health(status=worst, databases=tuple(databases))

@@ -1,18 +1,15 @@
 """Collect the files of an import, and write all of them or none."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import anyio.to_thread
-
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
-from dbwarden.files.folder import next_version, read_names, slug, write_migration
+from dbwarden.files.folder import next_version
 from dbwarden.files.migration import Migration
-from dbwarden.files.naming import FileName
+from dbwarden.files.naming import FileName, slug
 from dbwarden.operations.foreign import Tool
-from dbwarden.operations.migrations_folder import lock_folder
+from dbwarden.operations.migrations_folder import write_next
 from dbwarden.operations.operation import forget_files
 from dbwarden.types import DatabaseName, format_version
 
@@ -52,22 +49,14 @@ class ImportResult:
         return not any(file.problems for file in self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The text of a file and what is reported about it."""
-
-    text: str
-    result: ImportedRevision
-
-
 @dataclass(slots=True)
 class Drafts:
-    """The files of one import, in order, after the *existing* ones."""
+    """The files of one import with their texts, in order, after the *existing* ones."""
 
     config: DatabaseConfig
     tool: Tool
     existing: tuple[Migration, ...]
-    items: list[Draft] = field(default_factory=list)
+    items: list[tuple[ImportedRevision, str]] = field(default_factory=list)
     _names: list[Migration | FileName] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -111,7 +100,7 @@ class Drafts:
             reviews=migration.reviews,
             problems=problems,
         )
-        self.items.append(Draft(text, result))
+        self.items.append((result, text))
 
     async def write(self, server: str, known: int) -> ImportResult:
         """Write all files, or none, and return the result.
@@ -119,32 +108,13 @@ class Drafts:
         Raises:
             UsageError: Another process has written files since.
         """
-        async with lock_folder(self.config):
-            await anyio.to_thread.run_sync(_write, self.config, len(self.existing), self.items)
+        texts = [(result.path.name, text) for result, text in self.items]
+        await write_next(self.config, self.existing, texts)
         await forget_files(self.config)
         return ImportResult(
             database=self.config.database_name,
             tool=self.tool,
             server=server,
-            files=tuple(draft.result for draft in self.items),
+            files=tuple(result for result, _ in self.items),
             known=known,
         )
-
-
-def _write(config: DatabaseConfig, seen: int, drafts: Sequence[Draft]) -> None:
-    if len(read_names(config.migrations_dir, config.files_of)) != seen:
-        raise UsageError(
-            f"the files in {config.migrations_dir} have changed since they were read; nothing was "
-            "written",
-            database=config.database_name,
-            next_step="Run the command again.",
-        )
-    written: list[Path] = []
-    try:
-        for draft in drafts:
-            path = draft.result.path
-            written.append(write_migration(config.migrations_dir, path.name, draft.text))
-    finally:
-        if len(written) < len(drafts):
-            for path in written:
-                path.unlink(missing_ok=True)

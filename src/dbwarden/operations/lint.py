@@ -95,23 +95,10 @@ async def lint(
         )
     migrations = await migration_files(config)
     check_allowances(migrations)
-    chosen = frozenset(migration.path for migration in migrations)
-    if files:
-        chosen &= await anyio.to_thread.run_sync(_named, config, migrations, files)
-    if pending:
-        chosen &= await _pending(config, migrations)
-    if changed_since is not None:
-        chosen &= await files_changed_since(config, changed_since)
+    chosen = await _chosen(config, migrations, files, pending=pending, changed_since=changed_since)
     sizes = await _sizes(config, live=live, stats=stats)
-    fixes: tuple[Fix, ...] = ()
     async with open_scratch_session(config) as session:
-        facts = await observe_files(session, migrations, chosen, choice, sizes)
-        if fix:
-            fixes = await fix_files(session, migrations, facts, choice)
-            if any(one.proven for one in fixes):
-                await forget_files(config)
-                migrations = await migration_files(config)
-                facts = await observe_files(session, migrations, chosen, choice, sizes)
+        facts, fixes = await _observe(session, migrations, chosen, choice, sizes, fix=fix)
         server = await session.server_version()
     findings = [finding for file in facts for finding in judge(file, choice)]
     return LintResult(
@@ -125,7 +112,44 @@ async def lint(
     )
 
 
+async def _observe(
+    session: ScratchSession,
+    migrations: Sequence[Migration],
+    chosen: Collection[Path],
+    choice: Choice,
+    sizes: LiveStats | None,
+    *,
+    fix: bool,
+) -> tuple[list[FileFacts], Sequence[Fix]]:
+    """Return the facts of the chosen files after their fixes, if asked for, and these."""
+    facts = await observe_files(session, migrations, chosen, choice, sizes)
+    fixes = await fix_files(session, migrations, facts, choice) if fix else ()
+    if any(one.proven for one in fixes):
+        await forget_files(session.config)
+        migrations = await migration_files(session.config)
+        facts = await observe_files(session, migrations, chosen, choice, sizes)
+    return facts, fixes
+
+
 # -- which files ---------------------------------------------------------------------------------
+
+
+async def _chosen(
+    config: DatabaseConfig,
+    migrations: Sequence[Migration],
+    files: Sequence[str | Path],
+    *,
+    pending: bool,
+    changed_since: str | None,
+) -> frozenset[Path]:
+    chosen = frozenset(migration.path for migration in migrations)
+    if files:
+        chosen &= await anyio.to_thread.run_sync(_named, config, migrations, files)
+    if pending:
+        chosen &= await _pending(config, migrations)
+    if changed_since is not None:
+        chosen &= await files_changed_since(config, changed_since)
+    return chosen
 
 
 async def _pending(config: DatabaseConfig, migrations: Sequence[Migration]) -> frozenset[Path]:

@@ -8,14 +8,8 @@ from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.user_choices import Answers
 from dbwarden.authoring.generate.file_set import Part, split
 from dbwarden.authoring.generate.plan import Plan
-from dbwarden.authoring.prove.file_set import prove_set
-from dbwarden.authoring.prove.proof import (
-    Ends,
-    Proof,
-    prove,
-    untried_without_losses,
-    verdict,
-)
+from dbwarden.authoring.prove.proof import Ends, Proof, untried_without_losses, verdict
+from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.prove.rewrites import EXPECTED, refuse_rewrites
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.authoring.write.header_notes import (
@@ -24,20 +18,15 @@ from dbwarden.authoring.write.header_notes import (
     losses_before_renames,
     notes_of,
 )
-from dbwarden.authoring.write.migration_text import (
-    Header,
-    SetPlace,
-    lock_lines,
-    migration_text,
-)
+from dbwarden.authoring.write.migration_text import Header, SetPlace, lock_lines, migration_text
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import NotProven
-from dbwarden.files.folder import next_version, slug
+from dbwarden.files.folder import next_version
 from dbwarden.files.migration import Migration
-from dbwarden.files.naming import FileName
-from dbwarden.files.parsing import parse
+from dbwarden.files.naming import FileName, slug
+from dbwarden.operations.operation import parse_file
 from dbwarden.schema import Schema
-from dbwarden.types import format_version
+from dbwarden.types import Version, format_version
 
 WHAT = {
     "expand": "adds what is new; the running application goes on",
@@ -78,7 +67,7 @@ class Naming:
 
     def version(self, place: int = 0) -> str:
         """Return the version of the new file at *place*."""
-        return format_version(type(next_version(self.files))(next_version(self.files) + place))
+        return format_version(Version(next_version(self.files) + place))
 
     def file_name(self, place: int = 0, ending: str = "") -> str:
         """Return the name of the new file at *place*."""
@@ -140,11 +129,7 @@ async def prove_files(
     """
     migrations = _drafts(files, comparison)
     ends = Ends(comparison.current, comparison.desired, comparison.left)
-    if len(migrations) == 1 and migrations[0].backfill is None:
-        pair = (ends.current, ends.desired, migrations[0], ends.left)
-        proofs: tuple[Proof, ...] = (await prove(session, comparison.source, *pair),)
-    else:
-        proofs = await prove_set(session, comparison.source, ends, migrations)
+    proofs = await prove(session, comparison.source, ends, migrations)
     _refuse_broken(proofs[-1].after, comparison.current, migrations[-1])
     if answers.online:
         rules = await refuse_rewrites(session, comparison.source, migrations, answers)
@@ -164,9 +149,7 @@ def _drafts(files: Files, comparison: SchemaComparison) -> list[Migration]:
         )
         text = migration_text(header, part.plan, comparison.desired.default_namespace)
         path = config.migrations_dir / name
-        drafts.append(
-            parse(text, path=path, database=config.files_of, dialect=config.database_type)
-        )
+        drafts.append(parse_file(config, path, text))
     return drafts
 
 

@@ -5,30 +5,20 @@ from dataclasses import replace
 
 import anyio.to_thread
 
-from dbwarden.authoring.compare.comparison import (
-    compare_with_models,
-)
+from dbwarden.authoring.compare.comparison import compare_with_models
 from dbwarden.authoring.compare.left_out import unclaimed
 from dbwarden.authoring.compare.user_choices import Answers, Asker
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.errors import (
-    UsageError,
-)
+from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_names
 from dbwarden.files.migration import Migration
 from dbwarden.files.template import empty_migration
 from dbwarden.operations.made_files import MadeFile, Naming
 from dbwarden.operations.migrations_folder import refuse_replica
 from dbwarden.operations.operation import migration_files, operation
-from dbwarden.operations.writing import (
-    MakeMigrationsResult as MakeMigrationsResult,
-)
-from dbwarden.operations.writing import (
-    MakeOptions,
-    finish,
-    write_between,
-)
+from dbwarden.operations.writing import MakeMigrationsResult as MakeMigrationsResult
+from dbwarden.operations.writing import MakeOptions, finish, write_between
 
 
 @operation("make_migrations")
@@ -87,7 +77,7 @@ async def make_migrations(
     answers = replace(answers, using=using or {}, rollback_using=rollback_using or {})
     answers = replace(answers, allow_rewrite=allow_rewrite, allow_rename=allow_rename)
     how = {"unproven": unproven, "from_live": from_live, "keep_going": keep_going}
-    options = MakeOptions(message, name, answers, write=not sql, **how)
+    options = MakeOptions(message=message, name=name, answers=answers, write=not sql, **how)
     return await (_empty(config, options) if empty else _compare(config, options))
 
 

@@ -14,8 +14,6 @@ from dbwarden.files.migration import Migration, Phase
 from dbwarden.migration_history import Reading
 from dbwarden.operations.fingerprints import record_outside_change, recording_failures
 from dbwarden.operations.operation import (
-    StepSplitter,
-    cached_splitter,
     dialect_of,
     files_once,
     forget_files,
@@ -24,9 +22,10 @@ from dbwarden.operations.operation import (
     refuse_read_only,
 )
 from dbwarden.operations.pending import fresh_migrations, resume_migration
-from dbwarden.planning import compare, plan_upgrade
 from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
+from dbwarden.planning.comparing import compare
 from dbwarden.planning.gating import refuse_waiting, waiting_for_backfills
+from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import DatabaseName
 
 DATA_EXCEPTION = "22"
@@ -160,10 +159,9 @@ async def _migrate(
     config: DatabaseConfig, limits: UpgradeLimits, *, dry_run: bool
 ) -> MigrateResult:
     files = await migration_files(config)
-    dialect = cached_splitter(dialect_of(config))
     async with dialect_of(config).connect(config, read_only=dry_run) as connection:
         reading = await connection.read(claim=bool(files) and not dry_run)
-        pending = plan(config, dialect, files, reading, limits)
+        pending = plan(config, files, reading, limits)
         if dry_run:
             return _dry_run_result(config, files, reading, pending)
         if not _anything_to_run(files, reading, pending):
@@ -180,7 +178,7 @@ async def _migrate(
                     return _result(config, files, await connection.read_last(), pending)
                 except LedgerAppeared:
                     pass  # read it under the lock
-            return await _under_lock(config, dialect, connection, files, limits)
+            return await _under_lock(config, connection, files, limits)
 
 
 def _any_gone(pending: Sequence[PendingMigration]) -> bool:
@@ -189,7 +187,6 @@ def _any_gone(pending: Sequence[PendingMigration]) -> bool:
 
 async def _under_lock(
     config: DatabaseConfig,
-    dialect: StepSplitter,
     connection: Connection,
     files: Sequence[Migration],
     limits: UpgradeLimits,
@@ -197,7 +194,7 @@ async def _under_lock(
     reading = await connection.read()
     if reading.rows is None:
         await connection.create_ledger()
-    pending = plan(config, dialect, files, reading, limits)
+    pending = plan(config, files, reading, limits)
     if not _anything_to_run(files, reading, pending):
         return _result(config, files, reading, ())
     await record_outside_change(connection, reading)
@@ -262,7 +259,6 @@ async def _report_applied(item: PendingMigration) -> None:
 
 def plan(
     config: DatabaseConfig,
-    dialect: StepSplitter,
     files: Sequence[Migration],
     reading: Reading,
     limits: UpgradeLimits,
@@ -272,6 +268,7 @@ def plan(
     Raises:
         HistoryError: The history needs a repair first.
     """
+    dialect = dialect_of(config)
     history = compare(files, reading.rows, config.database_name)
     migrations = plan_upgrade(
         history,

@@ -6,8 +6,8 @@ from pathlib import Path
 import anyio.to_thread
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.files.folder import next_version, read_names, slug, write_migration
-from dbwarden.files.naming import versioned_name
+from dbwarden.files.folder import next_version, read_names, write_migration
+from dbwarden.files.naming import slug, versioned_name
 from dbwarden.files.template import empty_migration
 from dbwarden.operations.migrations_folder import lock_folder, refuse_replica
 from dbwarden.operations.operation import operation

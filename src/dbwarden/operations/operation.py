@@ -15,10 +15,11 @@ import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, Dialect, Step
+from dbwarden.dialects.base import Dialect, Step
 from dbwarden.errors import DBWardenError, MigrationFileError, TimedOut, UsageError
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration, Section
+from dbwarden.files.parsing import parse
 from dbwarden.kinds import dialect_for
 from dbwarden.migration_history import Reading
 from dbwarden.types import DatabaseName, DialectName
@@ -173,6 +174,11 @@ async def migration_files(config: DatabaseConfig) -> tuple[Migration, ...]:
     return known.read[folder]
 
 
+def parse_file(config: DatabaseConfig, path: Path, text: str) -> Migration:
+    """Return *text*, the content of a file of this database at *path*, as a migration."""
+    return parse(text, path=path, database=config.files_of, dialect=config.database_type)
+
+
 async def forget_files(config: DatabaseConfig) -> None:
     """Drop the cached files of this database after one was written."""
     if (known := _folders.get()) is not None:
@@ -194,31 +200,17 @@ def _read_folders(folders: Sequence[Folder]) -> dict[Folder, tuple[Migration, ..
     return read
 
 
-class StepSplitter(Protocol):
-    """Anything that splits sections into steps, as a dialect does."""
-
-    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
-        """Return the steps of *section*; see ``Dialect.steps``."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class _CachedSplitter:
-    dialect: Dialect
-    known: dict[int, tuple[Section, tuple[Step, ...]]]
-
-    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
-        entry = self.known.get(id(section))
-        if entry is None:
-            # Keep the section alive, so that its id stays unique.
-            entry = self.known[id(section)] = (section, self.dialect.steps(migration, section))
-        return entry[1]
-
-
-def cached_splitter(dialect: Dialect) -> StepSplitter:
-    """Return *dialect* as a splitter that, within ``files_once``, splits shared files once."""
+def steps_of(dialect: Dialect, migration: Migration, section: Section) -> tuple[Step, ...]:
+    """Return the steps of *section*; within ``files_once``, a shared file is split once."""
     known = _folders.get()
-    return dialect if known is None else _CachedSplitter(dialect, known.steps_by_section)
+    if known is None:
+        return dialect.steps(migration, section)
+    entry = known.steps_by_section.get(id(section))
+    if entry is None:
+        # Keep the section alive, so that its id stays unique.
+        entry = (section, dialect.steps(migration, section))
+        known.steps_by_section[id(section)] = entry
+    return entry[1]
 
 
 async def read_status(config: DatabaseConfig) -> Reading:
@@ -235,15 +227,3 @@ def refuse_read_only(config: DatabaseConfig, reading: Reading) -> None:
     """
     if reading.read_only:
         raise dialect_of(config).read_only_error(config, replica=reading.replica is not None)
-
-
-__all__ = [
-    "Connection",
-    "dialect_of",
-    "migration_files",
-    "operation",
-    "read_status",
-    "refuse_read_only",
-    "timed_out",
-    "within",
-]

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from dbwarden.dialects.base import PendingMigration, steps_checksum
+from dbwarden.dialects.base import Dialect, PendingMigration, steps_checksum
 from dbwarden.errors import PartialMigration
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow
-from dbwarden.operations.operation import StepSplitter
+from dbwarden.operations.operation import steps_of
 from dbwarden.types import Direction
 
 
 def fresh_migrations(
-    dialect: StepSplitter, migrations: Sequence[Migration], rows: Sequence[LedgerRow] = ()
+    dialect: Dialect, migrations: Sequence[Migration], rows: Sequence[LedgerRow] = ()
 ) -> tuple[PendingMigration, ...]:
     """Return the upgrades of *migrations*; all files are split first, to find faults early.
 
@@ -22,16 +22,14 @@ def fresh_migrations(
         PendingMigration(
             migration=migration,
             direction="upgrade",
-            steps=dialect.steps(migration, migration.upgrade),
+            steps=steps_of(dialect, migration, migration.upgrade),
             row=by_key.get((migration.kind, migration.key)),
         )
         for migration in migrations
     )
 
 
-def rollback_migration(
-    dialect: StepSplitter, migration: Migration, row: LedgerRow
-) -> PendingMigration:
+def rollback_migration(dialect: Dialect, migration: Migration, row: LedgerRow) -> PendingMigration:
     """Return the rollback of *migration*, whose row says that it is applied.
 
     That of a backfill may be missing; then only the history changes.
@@ -41,13 +39,13 @@ def rollback_migration(
     return PendingMigration(
         migration=migration,
         direction="rollback",
-        steps=dialect.steps(migration, back) if back is not None else (),
+        steps=steps_of(dialect, migration, back) if back is not None else (),
         row=row,
     )
 
 
 def resume_migration(
-    dialect: StepSplitter, migration: Migration, row: LedgerRow, direction: Direction
+    dialect: Dialect, migration: Migration, row: LedgerRow, direction: Direction
 ) -> PendingMigration:
     """Return the rest of a migration that stopped between two steps.
 
@@ -55,7 +53,7 @@ def resume_migration(
         PartialMigration: The text of the finished steps was edited since.
     """
     section = migration.section(direction)
-    steps = dialect.steps(migration, section) if section is not None else ()
+    steps = steps_of(dialect, migration, section) if section is not None else ()
     done = steps[: row.step]
     if row.step and (len(done) < row.step or steps_checksum(done) != row.steps_checksum):
         raise PartialMigration(

@@ -11,14 +11,9 @@ from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, Reading, State
 from dbwarden.operations.fingerprints import record_outside_change
-from dbwarden.operations.operation import (
-    dialect_of,
-    migration_files,
-    operation,
-    refuse_read_only,
-)
-from dbwarden.planning import History, compare
-from dbwarden.types import DatabaseName, Direction
+from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
+from dbwarden.planning.comparing import History, compare
+from dbwarden.types import DatabaseName, Direction, Version, format_version
 
 ActionName = Literal["accept", "forget", "mark"]
 
@@ -135,7 +130,7 @@ def _action(
     state: str,
     step: int | None = None,
 ) -> RepairAction:
-    name = key.zfill(4) if key.isdigit() else key
+    name = format_version(Version(int(key))) if key.isdecimal() else key
     if name not in rows:
         there = ", ".join(rows) or "none"
         raise UsageError(

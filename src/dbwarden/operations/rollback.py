@@ -1,25 +1,21 @@
 """Roll back applied migrations, newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Dialect, PendingMigration
+from dbwarden.dialects.base import PendingMigration
 from dbwarden.errors import HistoryError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import Reading
 from dbwarden.operations.fingerprints import record_outside_change, recording_failures
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, runs_of
-from dbwarden.operations.operation import (
-    dialect_of,
-    migration_files,
-    operation,
-    refuse_read_only,
-)
+from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
 from dbwarden.operations.pending import resume_migration, rollback_migration
-from dbwarden.planning import compare, plan_rollback
+from dbwarden.planning.comparing import History, compare
+from dbwarden.planning.rolling_back import RollbackPlan, plan_rollback
 from dbwarden.types import DatabaseName
 
 
@@ -32,15 +28,6 @@ class RollbackResult:
     rolled_back: tuple[MigrationRun, ...] = ()
     dry_run: bool = False
     planned: tuple[PlannedSQL, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackLimits:
-    """The limits of a rollback: a version, a number, and whether marked ones are included."""
-
-    to: str | None = None
-    count: int | None = None
-    marked: bool = False
 
 
 @operation("rollback")
@@ -68,11 +55,10 @@ async def rollback(
         StatementFailed: The server refused a statement; earlier ones are rolled back.
     """
     files = await migration_files(config)
-    dialect = dialect_of(config)
-    async with dialect.connect(config, read_only=dry_run) as connection:
+    async with dialect_of(config).connect(config, read_only=dry_run) as connection:
         reading = await connection.read()
-        limits = RollbackLimits(to=to, count=count, marked=marked)
-        planned_for = partial(plan, config, dialect, files, limits)
+        choose = partial(plan_rollback, to=to, count=count, marked=marked)
+        planned_for = partial(plan, config, files, choose)
         pending = planned_for(reading)
         if dry_run or not pending:
             return _result(config, files, reading, pending, dry_run=dry_run)
@@ -96,9 +82,8 @@ async def _report_rolled_back(item: PendingMigration) -> None:
 
 def plan(
     config: DatabaseConfig,
-    dialect: Dialect,
     files: Sequence[Migration],
-    limits: RollbackLimits,
+    choose: Callable[[History], RollbackPlan],
     reading: Reading,
 ) -> tuple[PendingMigration, ...]:
     """Return the migrations to roll back, in order: partial ones first.
@@ -106,9 +91,8 @@ def plan(
     Raises:
         HistoryError: The history needs a repair first.
     """
-    name = config.database_name
-    history = compare(files, reading.rows, name)
-    chosen = plan_rollback(history, to=limits.to, count=limits.count, marked=limits.marked)
+    name, dialect = config.database_name, dialect_of(config)
+    chosen = choose(compare(files, reading.rows, name))
     resumed = (
         resume_migration(dialect, migration, row, "rollback") for row, migration in chosen.resumed
     )

@@ -9,7 +9,8 @@ from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.compare.comparison import read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut, buildable, names_of, unbuildable
 from dbwarden.authoring.generate.plan import Plan, Task, plan
-from dbwarden.authoring.prove.proof import prove
+from dbwarden.authoring.prove.proof import Ends
+from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, Note, migration_text, section_lines
 from dbwarden.config.model import DatabaseConfig
@@ -17,7 +18,6 @@ from dbwarden.dialects.base import Connection
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_names
 from dbwarden.files.migration import Migration
-from dbwarden.files.parsing import parse
 from dbwarden.migration_history import Reading
 from dbwarden.operations.baseline import mark_applied
 from dbwarden.operations.migrations_folder import write_next
@@ -26,6 +26,7 @@ from dbwarden.operations.operation import (
     forget_files,
     migration_files,
     operation,
+    parse_file,
     refuse_read_only,
 )
 from dbwarden.schema import Schema
@@ -171,12 +172,7 @@ async def _write_first(
         )
         text = migration_text(header, planned, empty.default_namespace)
         name = f"{config.files_of}__{FIRST}_baseline.sql"
-        migration = parse(
-            text,
-            path=config.migrations_dir / name,
-            database=config.files_of,
-            dialect=config.database_type,
-        )
-        await prove(session, EMPTY, empty, schema, migration)
+        migration = parse_file(config, config.migrations_dir / name, text)
+        await prove(session, EMPTY, Ends(empty, schema), [migration])
     await write_next(config, (), [(name, text)])
     return migration, adopted.left_out

@@ -11,7 +11,7 @@ from dbwarden.migration_history import Reading, State
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.operations.pending import resume_migration
 from dbwarden.operations.replicas import read_status_with_primary
-from dbwarden.planning import History, compare
+from dbwarden.planning.comparing import History, compare
 from dbwarden.planning.judging import StatusResult, judge
 from dbwarden.planning.replicas import ReplicaStatus
 from dbwarden.types import Direction

@@ -81,12 +81,9 @@ async def verify(config: DatabaseConfig) -> VerifyResult:
     files = await migration_files(config)
     async with open_scratch_session(config) as session:
         results = await _prove_each(session, files)
-        if all(item.problem is None for item in results):
-            results = await _prove_all(session, files, results)
-        if all(item.problem is None for item in results):
-            results = await _prove_phases(session, files, results)
-        if all(item.problem is None for item in results):
-            results = await _prove_sets(session, files, results)
+        for prove in (_prove_all, _prove_phases, _prove_sets):
+            if all(item.problem is None for item in results):
+                results = await prove(session, files, results)
         server = (await session.scratch_server()).version
     return VerifyResult(database=config.database_name, server=server, migrations=tuple(results))
 
@@ -102,11 +99,11 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
             seen = await _try_with_rows(session, database, before, migration)
             await database.replay(migration, migration.upgrade)
         except ScratchRefused as error:
-            return [*results, _result(migration, "fails", f"upgrade: {_message_of(error)}")]
+            return [*results, _failed(migration, f"upgrade: {_message_of(error)}")]
         after = await database.read()
         problem = await _prove_rollback(session, database, migration, before, after)
         if problem is not None:
-            results.append(_result(migration, "fails", problem))
+            results.append(_failed(migration, problem))
             database = await scratch.create()
             await files_source(files[: number + 1]).build(database)
         else:
@@ -164,7 +161,7 @@ def judge(migration: Migration, seen: RowTrial) -> Verified:
         message = f"{_place_of(error)}{error.reason}"
         if fails_on_any_row(error) and not ran:
             problem = f"{way} where tables have rows: {message}"
-            return _result(migration, "fails", problem)
+            return _failed(migration, problem)
         findings.append(f"{way} on generated rows: {message}")
     # Earlier versions reported refused values as a loss.
     refuses = [text for name, text in seen.refuses if not declared.covers("loses", name)]
@@ -202,11 +199,8 @@ async def _describe_differences(
     session: ScratchSession, actual: Schema, expected: Schema
 ) -> str | None:
     changes = await differences(session, actual, expected)
-    if not changes:
-        return None
-    more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
-    default = expected.default_namespace
-    return ", ".join(display_name(change.ref, default) for change in changes[:SHOWN]) + more
+    names = [display_name(change.ref, expected.default_namespace) for change in changes]
+    return shorten(names, SHOWN) or None
 
 
 def _reversible(migration: Migration) -> bool:
@@ -223,8 +217,8 @@ def _verdict(migration: Migration) -> str:
     return "rollback differs" if "rollback-differs" in migration.declares else "exact"
 
 
-def _result(migration: Migration, verdict: str, problem: str | None) -> Verified:
-    return Verified(key=migration.key, path=str(migration.path), verdict=verdict, problem=problem)
+def _failed(migration: Migration, problem: str) -> Verified:
+    return Verified(key=migration.key, path=str(migration.path), verdict="fails", problem=problem)
 
 
 async def _prove_all(
@@ -250,11 +244,11 @@ async def _prove_all(
     except ScratchRefused as error:
         return [
             *results[:-1],
-            _result(going[-1], "fails", f"all the way down and up: {_message_of(error)}"),
+            _failed(going[-1], f"all the way down and up: {_message_of(error)}"),
         ]
     if left is not None:
         problem = f"all the way down and up leads elsewhere: {left}"
-        return [*results[:-1], _result(going[-1], "fails", problem)]
+        return [*results[:-1], _failed(going[-1], problem)]
     return results
 
 
@@ -288,9 +282,8 @@ async def _prove_phases(
     culprit = migration if failed else next(m for m in reversed(versioned) if not is_post(m))
     overtaken = [item.key for item in versioned if is_post(item)]
     return [
-        _result(
+        _failed(
             culprit,
-            "fails",
             f"in a deployment that skips releases, it runs before {shorten(overtaken)} (phase "
             f"post), and {problem}. If it needs one of these, add -- depends_on to its header",
         )
@@ -325,11 +318,8 @@ async def _prove_sets(
                 filter(None, (f"{_place_of(error)}{error.message}", error.next_step))
             )
             return [
-                _result(files[place], "fails", problem) if files[place].path == file else item
+                _failed(files[place], problem) if files[place].path == file else item
                 for place, item in enumerate(results)
             ]
         await server.discard(original)
     return results
-
-
-__all__ = ["Verified", "VerifyResult", "verify"]

@@ -1,16 +1,13 @@
 """Write the migration between two schemas, after proving it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.collect.hints import NO_HINTS
-from dbwarden.authoring.compare.comparison import (
-    SchemaComparison,
-    without_undeclared,
-)
+from dbwarden.authoring.compare.comparison import SchemaComparison, without_undeclared
 from dbwarden.authoring.compare.fills import decide_fills
 from dbwarden.authoring.compare.left_out import LeftOut
 from dbwarden.authoring.compare.normalize import confirm_hints
@@ -22,13 +19,8 @@ from dbwarden.authoring.prove.proof import Proof
 from dbwarden.authoring.prove.rewrites import find_rewritten
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.diff import differ
-from dbwarden.errors import (
-    DBWardenError,
-    NotProven,
-    ScratchRefused,
-)
+from dbwarden.errors import DBWardenError, NotProven, ScratchRefused
 from dbwarden.files.migration import Migration
-from dbwarden.files.parsing import parse
 from dbwarden.operations.made_files import (
     Files,
     MadeFile,
@@ -38,6 +30,7 @@ from dbwarden.operations.made_files import (
     written,
 )
 from dbwarden.operations.migrations_folder import write_next
+from dbwarden.operations.operation import parse_file
 from dbwarden.types import DatabaseName
 
 
@@ -75,18 +68,17 @@ class MakeMigrationsResult:
         return not self.refused
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MakeOptions:
     """The options of one run."""
 
     message: str
-    name: str | None
     answers: Answers
-    _: KW_ONLY
-    write: bool
-    unproven: bool
-    from_live: bool
-    keep_going: bool
+    name: str | None = None
+    write: bool = True
+    unproven: bool = False
+    from_live: bool = False
+    keep_going: bool = False
 
 
 async def write_between(
@@ -139,7 +131,7 @@ async def write_between(
     if proofs is not None and result.path is not None and not options.from_live:
         # Cache the schema, so that the next comparison need not replay the files.
         new = [
-            parse(item.text, path=item.path, database=config.files_of, dialect=config.database_type)
+            parse_file(config, item.path, item.text)
             for item in result.files
             if item.path is not None
         ]
@@ -159,21 +151,26 @@ async def _proven_plan(
     task: Task,
 ) -> tuple[Plan, tuple[Proof, ...] | None]:
     """Return a proven plan: with the expressions of the models, else of the catalog."""
+
+    async def prove(planned: Plan) -> tuple[Proof, ...]:
+        files = Files.of(naming, planned)
+        return await prove_files(session, comparison, files, options.answers)
+
     planned = await plan(session.authoring_dialect, task)
     # Do not ask the same questions again.
     silent = replace(options.answers, allow_drop=planned.up.to_allow, asker=None)
     task = replace(task, answers=silent, decided=planned.decisions)
     try:
-        return planned, await _prove(session, naming, options, comparison, planned)
+        return planned, await prove(planned)
     except (NotProven, ScratchRefused) as error:
         if (forward := _as_irreversible(planned, error)) is not None:
-            return forward, await _prove(session, naming, options, comparison, forward)
+            return forward, await prove(forward)
         async for other in _alternatives(session, task):
             other_plan = await _replan(session, other)
             if other_plan is None or other_plan == planned:
                 continue
             try:
-                return other_plan, await _prove(session, naming, options, comparison, other_plan)
+                return other_plan, await prove(other_plan)
             except (NotProven, ScratchRefused):
                 pass
         if options.unproven:
@@ -220,16 +217,6 @@ def _unproven_error(error: NotProven | ScratchRefused) -> DBWardenError:
         error.next_step or "See it with --sql --unproven. --unproven alone writes it unproven."
     )
     return error
-
-
-async def _prove(
-    session: ScratchSession,
-    naming: Naming,
-    options: MakeOptions,
-    comparison: SchemaComparison,
-    planned: Plan,
-) -> tuple[Proof, ...]:
-    return await prove_files(session, comparison, Files.of(naming, planned), options.answers)
 
 
 def _fields(

@@ -63,7 +63,7 @@ def build(
     origins: dict[str, Origin] = {}
     refused: list[Refused] = []
     for item in owned:
-        builder = _Builder(config, item, url, setup, keep_going=keep_going)
+        builder = _Builder(config=config, item=item, url=url, setup=setup, keep_going=keep_going)
         for sql, origin in builder.run():
             if not _only_creates_namespace(sql, spaces):
                 statements.append(sql)
@@ -108,36 +108,31 @@ class _Recorder(MockConnection):
         return self._execute_impl(statement, parameters)
 
 
+@dataclass(slots=True, kw_only=True)
 class _Builder:
     """Write one MetaData as SQL."""
 
-    def __init__(
-        self,
-        config: DatabaseConfig,
-        item: OwnedMetadata,
-        url: str,
-        setup: SetUp | None,
-        *,
-        keep_going: bool,
-    ) -> None:
-        self.refused: list[Refused] = []
-        self._config = config
-        self._item = item
-        self._url = url
-        self._setup = setup
-        self._origins = Origins(config.root, item)
-        self._keep_going = keep_going
+    config: DatabaseConfig
+    item: OwnedMetadata
+    url: str
+    setup: SetUp | None
+    keep_going: bool
+    refused: list[Refused] = field(default_factory=list)
+
+    @property
+    def origins(self) -> Origins:
+        return Origins(self.config.root, self.item)
 
     def run(self) -> list[tuple[str, Origin]]:
         """Return each statement with its origin; with *keep_going*, without refused parts."""
-        with _restoring_models(self._item.metadata), stand_ins(self._item, self._setup):
+        with _restoring_models(self.item.metadata), stand_ins(self.item, self.setup):
             while True:
                 try:
-                    for table in self._item.tables:
-                        _check_names(self._config, table, self._origins)
+                    for table in self.item.tables:
+                        _check_names(self.config, table, self.origins)
                     return self._create_all()
                 except _Refusal as refusal:
-                    if not self._keep_going or not refusal.origin.refs:
+                    if not self.keep_going or not refusal.origin.refs:
                         if refusal.origin.refs:
                             refusal.error.next_step = f"{refusal.error.next_step} {KEEP_GOING}"
                         raise refusal.error from refusal.error.__cause__
@@ -148,49 +143,49 @@ class _Builder:
         if refusal.index is not None:
             table: Any = refusal.index.table
             table.indexes.discard(refusal.index)
-        tables = self._item.tables
+        tables = self.item.tables
         missing = reachable(
             refusal.origin.tables,
             lambda name: (name_of(table) for table in tables if leads_to(table, {name})),
         )
-        for table in self._item.tables:
+        for table in self.item.tables:
             if name_of(table) in missing - {*refusal.origin.tables}:
-                origin = self._origins.of_table(table)
-                self.refused.append(needs_refused(self._config.database_name, origin))
-        self._item.tables = [t for t in self._item.tables if name_of(t) not in missing]
+                origin = self.origins.of_table(table)
+                self.refused.append(needs_refused(self.config.database_name, origin))
+        self.item.tables = [t for t in self.item.tables if name_of(t) not in missing]
 
     def _create_all(self) -> list[tuple[str, Origin]]:
-        item, statements = self._item, list[tuple[str, Origin]]()
+        item, statements = self.item, list[tuple[str, Origin]]()
 
         def take(element: Any, parameters: object = None) -> None:
             for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
-                text = _text(element, values, engine.dialect, item, self._setup)
+                text = _text(element, values, engine.dialect, item, self.setup)
                 if text is not None:
-                    statements.append((text, self._origins.of(element)))
+                    statements.append((text, self.origins.of(element)))
 
-        engine = _Recorder(create_mock_engine(self._url, take).dialect, take)
+        engine = _Recorder(create_mock_engine(self.url, take).dialect, take)
         try:
             with _restoring_models(item.metadata):
                 item.metadata.create_all(engine, tables=item.tables, checkfirst=False)
         except Exception as error:  # events are the project's code and may raise anything
             origin, index = self._guilty(engine.dialect)
-            failure = _failure(self._config, error, item, engine.dialect, origin)
+            failure = _failure(self.config, error, item, engine.dialect, origin)
         else:
             return statements
         raise _Refusal(failure, origin or Origin(what="a DDL event"), index)
 
     def _guilty(self, dialect: Any) -> tuple[Origin | None, Index | None]:
         """Return the table or index that SQLAlchemy cannot compile, if any."""
-        for table in self._item.tables:
+        for table in self.item.tables:
             try:
                 CreateTable(table).compile(dialect=dialect)
             except SQLAlchemyError:
-                return self._origins.of_table(table), None
+                return self.origins.of_table(table), None
             for index in table.indexes:
                 try:
                     CreateIndex(index).compile(dialect=dialect)
                 except SQLAlchemyError:
-                    return self._origins.of_index(index), index
+                    return self.origins.of_index(index), index
         return None, None
 
 

@@ -111,17 +111,6 @@ def read_desired(
     keep_going: bool = False,
 ) -> DesiredState:
     """Import the models and read the schema files, of one database at a time. Blocking."""
-    with ONE_AT_A_TIME:
-        return _read_desired(config, authoring_dialect, setup, keep_going=keep_going)
-
-
-def _read_desired(
-    config: DatabaseConfig,
-    authoring_dialect: AuthoringDialect,
-    setup: SetUp | None,
-    *,
-    keep_going: bool,
-) -> DesiredState:
     files = tuple(_schema_file(config, path) for path in _schema_files(config))
     if not config.model_paths:
         return DesiredState(files=files)
@@ -130,7 +119,7 @@ def _read_desired(
     from dbwarden.authoring.collect.model_expressions import hints
     from dbwarden.authoring.collect.models import owned_tables
 
-    with garbage_collection_disabled():
+    with ONE_AT_A_TIME, garbage_collection_disabled():
         owned = owned_tables(config, config.siblings, setup)
         url = authoring_dialect.sqlalchemy_url
         models = build(

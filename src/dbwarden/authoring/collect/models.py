@@ -54,21 +54,22 @@ class _Collected:
     """The contents of a database's modules."""
 
     names: frozenset[str]
-    tables: dict[int, tuple[Table, str]] = field(default_factory=dict)
-    others: dict[int, str] = field(default_factory=dict)
-    metadata: dict[int, MetaData] = field(default_factory=dict)
+    homes: dict[Table, str]
+    tables: dict[Table, str] = field(default_factory=dict)
+    others: dict[Table, str] = field(default_factory=dict)
+    metadata: dict[MetaData, None] = field(default_factory=dict)
     types: set[SchemaType] = field(default_factory=set)
     sequences: set[SQLSequence] = field(default_factory=set)
     registries: set[int] = field(default_factory=set)
-    classes: dict[int, type] = field(default_factory=dict)
-    homes: dict[int, str] = field(default_factory=dict)
+    classes: dict[Table, type] = field(default_factory=dict)
 
     def claim(self, table: Table, module: str) -> None:
-        self.metadata.setdefault(id(table.metadata), table.metadata)
-        if module in self.names:
-            self.tables.setdefault(id(table), (table, module))
-        else:
-            self.others.setdefault(id(table), module)
+        self.metadata.setdefault(table.metadata)
+        owner = self.tables if module in self.names else self.others
+        owner.setdefault(table, module)
+
+    def has_module(self, table: Table) -> bool:
+        return table in self.tables or table in self.others
 
 
 def owned_tables(
@@ -90,7 +91,7 @@ def owned_tables(
     sources = find_modules(config)
     modules = import_modules(config, sources)
     _configure(config)
-    collected = _Collected(frozenset(source.name for source in sources), homes=_homes())
+    collected = _Collected(frozenset(source.name for source in sources), _homes())
     for module in modules:
         _collect_module(module, collected)
     _claim_remaining(collected)
@@ -130,20 +131,20 @@ def _collect_value(value: object, module: str, collected: _Collected, *, own: bo
     if isinstance(value, Table):
         if own:
             collected.claim(value, module)
-        collected.metadata.setdefault(id(value.metadata), value.metadata)
+        collected.metadata.setdefault(value.metadata)
     elif isinstance(value, type):
         for mapper in _mappers(value, collected):
             _collect_mapper(mapper, collected)
         if own and isinstance(metadata := getattr(value, "metadata", None), MetaData):
-            collected.metadata.setdefault(id(metadata), metadata)
+            collected.metadata.setdefault(metadata)
     elif isinstance(value, SchemaType) and own:
         collected.types.add(value)
     elif isinstance(value, SQLSequence) and own:
         collected.sequences.add(value)
         if value.metadata is not None:
-            collected.metadata.setdefault(id(value.metadata), value.metadata)
+            collected.metadata.setdefault(value.metadata)
     elif isinstance(value, MetaData) and own:
-        collected.metadata.setdefault(id(value), value)
+        collected.metadata.setdefault(value)
 
 
 def _mappers(class_: type, collected: _Collected) -> Iterator[Mapper[object]]:
@@ -163,7 +164,7 @@ def _collect_mapper(mapper: Mapper[object], collected: _Collected) -> None:
     for table in mapper.tables:
         if isinstance(table, Table) and table not in inherited:
             collected.claim(table, module)
-            collected.classes.setdefault(id(table), mapper.class_)
+            collected.classes.setdefault(table, mapper.class_)
     for relationship in mapper.relationships:
         if isinstance(relationship.secondary, Table):
             _claim_secondary(relationship.secondary, module, collected)
@@ -171,43 +172,36 @@ def _collect_mapper(mapper: Mapper[object], collected: _Collected) -> None:
 
 def _claim_secondary(table: Table, module: str, collected: _Collected) -> None:
     """Assign an association table without a module to the first class that uses it."""
-    if id(table) not in collected.tables and id(table) not in collected.homes:
+    if table not in collected.tables and table not in collected.homes:
         collected.claim(table, module)
 
 
-def _homes() -> dict[int, str]:
+def _homes() -> dict[Table, str]:
     """Return the first module that assigns each table at its top level."""
-    homes: dict[int, str] = {}
+    homes: dict[Table, str] = {}
     for name, module in list(sys.modules.items()):
         values = dict(getattr(module, "__dict__", None) or {})
         tables = [(key, value) for key, value in values.items() if isinstance(value, Table)]
         assigned = names_assigned(module) if tables else None
         for key, table in tables:
             if assigned is None or key in assigned:
-                homes.setdefault(id(table), name)
+                homes.setdefault(table, name)
     return homes
 
 
 def _claim_remaining(collected: _Collected) -> None:
     """Find the modules of tables that share a MetaData with ours but are not in our modules."""
-    for metadata in collected.metadata.values():
+    for metadata in collected.metadata:
         for table in metadata.tables.values():
-            if id(table) in collected.tables or id(table) in collected.others:
-                continue
-            home = collected.homes.get(id(table))
-            if home is not None:
-                collected.claim(table, home)
+            if not collected.has_module(table) and table in collected.homes:
+                collected.claim(table, collected.homes[table])
 
 
 def _owned(config: DatabaseConfig, collected: _Collected) -> Iterator[OwnedMetadata]:
-    for metadata in collected.metadata.values():
-        mine = [table for table in metadata.tables.values() if id(table) in collected.tables]
-        others = [table for table in metadata.tables.values() if id(table) in collected.others]
-        homeless = [
-            table
-            for table in metadata.tables.values()
-            if id(table) not in collected.tables and id(table) not in collected.others
-        ]
+    for metadata in collected.metadata:
+        mine = [table for table in metadata.tables.values() if table in collected.tables]
+        others = [table for table in metadata.tables.values() if table in collected.others]
+        homeless = [it for it in metadata.tables.values() if not collected.has_module(it)]
         if homeless and others:
             raise _no_module_error(config, homeless[0])
         mine += homeless
@@ -224,22 +218,21 @@ def _owned(config: DatabaseConfig, collected: _Collected) -> Iterator[OwnedMetad
 
 
 def _home(table: Table, collected: _Collected) -> Home | None:
-    class_ = collected.classes.get(id(table))
+    class_ = collected.classes.get(table)
     if class_ is not None:
         return Home(class_.__module__, class_.__name__)
-    _, module = collected.tables.get(id(table), (table, None))
-    return Home(module) if module is not None else None
+    return Home(collected.tables[table]) if table in collected.tables else None
 
 
 def _unclaimed(
     metadata: MetaData, collected: _Collected, claimed: set[str], setup: SetUp | None
 ) -> dict[str, str]:
-    modules = {
-        table.fullname: collected.others[id(table)]
-        for table in metadata.tables.values()
-        if id(table) in collected.others and not _is_in_setup(setup, table.fullname)
+    others = ((it.fullname, collected.others.get(it)) for it in metadata.tables.values())
+    return {
+        name: module
+        for name, module in others
+        if module is not None and module not in claimed and not _is_in_setup(setup, name)
     }
-    return {table: module for table, module in modules.items() if module not in claimed}
 
 
 def _types_of(tables: Iterable[Table]) -> Iterator[SchemaType]:
@@ -272,7 +265,7 @@ def _refuse_nothing(
 ) -> None:
     """Raise an error for *modules* without models, unless their last table was deleted."""
     values = [value for module in modules for value in vars(module).values()]
-    imported = {collected.homes.get(id(value)) for value in values if isinstance(value, Table)}
+    imported = {collected.homes.get(value) for value in values if isinstance(value, Table)}
     imported |= {value.__module__ for value in values if _is_mapped(value)}
     homes = sorted(home for home in imported if home is not None)
     bases = any(isinstance(getattr(value, "metadata", None), MetaData) for value in values)
@@ -304,7 +297,7 @@ def _without_overlap(
         if other.overlap_models or other.database_name == config.database_name:
             continue
         theirs = {source.name for source in _sources(other)}
-        for table, module in collected.tables.values():
+        for table, module in collected.tables.items():
             if module in theirs:
                 raise ConfigurationError(
                     f"table {table.fullname} of {module} is claimed by two databases: "
@@ -339,10 +332,9 @@ def _check_foreign_keys(
         if (name := target_of(key, item.metadata)) not in mine and not _is_in_setup(setup, name)
     ]
     if leaving:
-        homes = (
-            collected.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving
-        )
-        raise _leaving_key_error(config, *leaving[0], sorted({home for home in homes if home}))
+        targets = (metadata.tables.get(name) for _, name, metadata in leaving)
+        homes = {collected.others.get(table) for table in targets if table is not None}
+        raise _leaving_key_error(config, *leaving[0], sorted(filter(None, homes)))
 
 
 def _is_in_setup(setup: SetUp | None, name: str) -> bool:

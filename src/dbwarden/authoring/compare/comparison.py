@@ -64,6 +64,16 @@ class SchemaComparison:
     refused: tuple[DBWardenError, ...] = ()
     hints: Hints = field(default_factory=lambda: NO_HINTS)
 
+    def without(self, refs: frozenset[Ref]) -> "SchemaComparison":
+        """Return the comparison without the objects that *refs* name."""
+        return replace(
+            self,
+            current=without(self.current, refs),
+            desired=without(self.desired, refs),
+            preserved=self.preserved - refs,
+            left=self.left | refs,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
@@ -224,14 +234,10 @@ def without_undeclared(
     partitions = undeclared(apply_renames(current, renames) if renames else current, desired)
     if not partitions:
         return comparison
-    refs = refs_of(current, desired, partitions)
+    counts = counted(partitions, by, desired.default_namespace)
     return replace(
-        comparison,
-        current=without(current, refs),
-        desired=without(desired, refs),
-        preserved=comparison.preserved - refs,
-        left=comparison.left | refs,
-        left_out=(*comparison.left_out, *counted(partitions, by, desired.default_namespace)),
+        comparison.without(refs_of(current, desired, partitions)),
+        left_out=(*comparison.left_out, *counts),
     )
 
 

@@ -1,7 +1,7 @@
 """Choose values for existing rows of columns that become NOT NULL: from flags or a prompt."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from shlex import quote
 
 from dbwarden.authoring.compare.user_choices import Asker, ask_text
@@ -38,15 +38,21 @@ async def decide_fills(
         UsageError: A column has no value and no prompt is available, or the database refused the
             value of a flag.
     """
-    fills = dict(decisions.fills)
     task = replace(task, answers=replace(task.answers, online=False))  # the plain form tells
-    if not unproven:
-        await _refuse_wrong(scratch, source, task, decisions)
-    answers = task.answers
-    unfilled = unfilled_of(upgrade_of(scratch.authoring_dialect, task, decisions)[1])
-    if answers.allow_failing_on_rows or not unfilled:
+    trial = _Trial(scratch=scratch, source=source, task=task, decisions=decisions)
+    fills: dict[str, str] = {}
+    for name, value in decisions.fills.items():
+        if not unproven and (wrong := await trial.refusal(fills, name, value)):
+            raise UsageError(
+                f"--fill {name}: {wrong}",
+                option="--fill",
+                next_step=f"Give an SQL expression, such as {flag(name, task.desired)}",
+            )
+        fills[name] = value
+    unfilled = unfilled_of(trial.upgrade(fills))
+    if task.answers.allow_failing_on_rows or not unfilled:
         return fills
-    if answers.asker is None:
+    if task.answers.asker is None:
         raise _unfilled(unfilled, task.desired)
     known = columns_by_label(apply_renames(task.current, decisions.renames))
     for name in unfilled:
@@ -59,79 +65,52 @@ async def decide_fills(
             f"{name} {why} (an SQL expression such as {example(name, task.desired)}; "
             "empty to write none: the migration then fails where such rows exist)"
         )
-        so_far = replace(decisions, fills=fills)
-        if value := await _valid_answer(scratch, source, task, so_far, (name, question)):
+        if value := await trial.ask(task.answers.asker, question, fills, name):
             fills[name] = value
     return fills
 
 
-async def _valid_answer(
-    scratch: ScratchSession, source: Source, task: Task, so_far: Decisions, about: tuple[str, str]
-) -> str:
-    """Ask until the database accepts the value; return an empty text for none."""
-    name, question = about
-    asker: Asker | None = task.answers.asker
-    assert asker is not None
-    wrong = None
-    while True:
-        value = await ask_text(asker, question if wrong is None else f"{wrong}. {question}")
-        if not value:
-            return value
-        wrong = await _refusal(scratch, source, task, so_far, (name, value))
-        if wrong is None:
-            return value
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """The upgrade of a task with values for existing rows, in copies without rows."""
 
+    scratch: ScratchSession
+    source: Source
+    task: Task
+    decisions: Decisions
 
-async def _refuse_wrong(
-    scratch: ScratchSession, source: Source, task: Task, decisions: Decisions
-) -> None:
-    """Raise if the database refuses a value from a flag.
+    def upgrade(self, fills: Mapping[str, str]) -> Sequence[PlannedStatement]:
+        """Return the statements of the upgrade with *fills*."""
+        decisions = replace(self.decisions, fills=fills)
+        return upgrade_of(self.scratch.authoring_dialect, self.task, decisions)[1]
 
-    Raises:
-        UsageError: Names the column, and the error of its value.
-    """
-    so_far = replace(decisions, fills={})
-    for name, value in decisions.fills.items():
-        if wrong := await _refusal(scratch, source, task, so_far, (name, value)):
-            raise UsageError(
-                f"--fill {name}: {wrong}",
-                option="--fill",
-                next_step=f"Give an SQL expression, such as {flag(name, task.desired)}",
-            )
-        so_far = replace(decisions, fills={**so_far.fills, name: value})
-
-
-async def _refusal(
-    scratch: ScratchSession, source: Source, task: Task, so_far: Decisions, fill: tuple[str, str]
-) -> str | None:
-    """Return the error of a value; ``None`` if it is accepted, or the upgrade fails without it."""
-    name, value = fill
-    if value.casefold() == "null":
-        return "NULL is not a value for a NOT NULL column"
-    filled = replace(so_far, fills={**so_far.fills, name: value})
-    wrong = await _try_upgrade(
-        scratch, source, upgrade_of(scratch.authoring_dialect, task, filled)[1]
-    )
-    if wrong is None:
+    async def error(self, fills: Mapping[str, str]) -> str | None:
+        """Run the upgrade with *fills*, and return the server's error."""
+        statements = [statement.text for statement in self.upgrade(fills)]
+        try:
+            async with self.scratch.borrow_copy(self.source) as database:
+                await database.execute(statements)
+        except ScratchRefused as error:
+            return error.reason
         return None
-    without = await _try_upgrade(
-        scratch, source, upgrade_of(scratch.authoring_dialect, task, so_far)[1]
-    )
-    return f"{value} is refused: {wrong}" if without is None else None
 
+    async def refusal(self, fills: Mapping[str, str], name: str, value: str) -> str | None:
+        """Return the error of a value; ``None`` for none, or if the upgrade fails without it."""
+        if value.casefold() == "null":
+            return "NULL is not a value for a NOT NULL column"
+        wrong = await self.error({**fills, name: value})
+        if wrong is None or await self.error(fills) is not None:
+            return None
+        return f"{value} is refused: {wrong}"
 
-async def _try_upgrade(
-    scratch: ScratchSession, source: Source, upgrade: Sequence[PlannedStatement]
-) -> str | None:
-    """Run *upgrade* in a copy without rows, and return the server's error."""
-    database = await scratch.copy(source)
-    try:
-        await database.execute([statement.text for statement in upgrade])
-    except ScratchRefused as error:
-        return error.reason
-    finally:
-        await (await scratch.scratch_server()).discard(database)
-    return None
+    async def ask(self, asker: Asker, question: str, fills: Mapping[str, str], name: str) -> str:
+        """Ask until the database accepts the value; return an empty text for none."""
+        wrong: str | None = None
+        while True:
+            value = await ask_text(asker, question if wrong is None else f"{wrong}. {question}")
+            wrong = await self.refusal(fills, name, value) if value else None
+            if wrong is None:
+                return value
 
 
 def unfilled_of(upgrade: Sequence[PlannedStatement]) -> tuple[str, ...]:

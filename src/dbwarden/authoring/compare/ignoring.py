@@ -1,11 +1,10 @@
 """Take objects out of a comparison by pattern. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from dbwarden.authoring.compare.comparison import SchemaComparison
-from dbwarden.authoring.compare.left_out import with_dependents, without
+from dbwarden.authoring.compare.left_out import with_dependents
 from dbwarden.authoring.labels import display_name
 from dbwarden.diff import diff
 
@@ -26,13 +25,7 @@ def without_ignored(comparison: SchemaComparison, patterns: Sequence[str]) -> Sc
     )
     if not refs:
         return comparison
-    both = with_dependents(current, refs) | with_dependents(desired, refs)
-    return replace(
-        comparison,
-        current=without(current, both),
-        desired=without(desired, both),
-        left=comparison.left | both,
-    )
+    return comparison.without(with_dependents(current, refs) | with_dependents(desired, refs))
 
 
 def is_ignored(name: str, patterns: Sequence[str]) -> bool:

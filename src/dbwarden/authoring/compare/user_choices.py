@@ -1,6 +1,6 @@
 """Collect the user's choices about a migration from flags or prompts."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from shlex import quote
 from types import MappingProxyType
@@ -134,13 +134,20 @@ def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -
         ("--using", answers.using, then, "in the models"),
         ("--rollback-using", answers.rollback_using, now, "in the migrations so far"),
     ):
-        for name in names:
-            if name not in known:
-                raise UsageError(
-                    f"{flag} {name}: there is no such column {where}" + did_you_mean(name, known),
-                    option=flag,
-                    next_step=f"Name table and column: {flag} users.email=EXPRESSION.",
-                )
+        advice = f"Name table and column: {flag} users.email=EXPRESSION."
+        _refuse_unknown(flag, names, known, f"column {where}", advice)
+
+
+def _refuse_unknown(
+    flag: str, names: Iterable[str], known: Collection[str], what: str, advice: str
+) -> None:
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"{flag} {name}: there is no such {what}" + did_you_mean(name, known),
+                option=flag,
+                next_step=advice,
+            )
 
 
 def refuse_unknown_permissions(answers: Answers, current: Schema, desired: Schema) -> None:
@@ -161,13 +168,8 @@ def refuse_unknown_permissions(answers: Answers, current: Schema, desired: Schem
                 option=flag,
                 next_step=f"Add --online, or leave {flag} out: without it, nothing is refused.",
             )
-        for name in names:
-            if name not in known:
-                raise UsageError(
-                    f"{flag} {name}: there is no such table or column" + did_you_mean(name, known),
-                    option=flag,
-                    next_step=f"Name a table, or table and column: {flag} users.age.",
-                )
+        advice = f"Name a table, or table and column: {flag} users.age."
+        _refuse_unknown(flag, names, known, "table or column", advice)
 
 
 def renames_in_use(

@@ -36,26 +36,21 @@ class _State:
     done: list[Done] = field(default_factory=list)
 
 
+@dataclass(slots=True)
 class Application:
-    """The writes of both releases while files run."""
+    """The writes of both releases while files run; ``done`` receives them, at most ``most``."""
 
-    def __init__(
-        self,
-        client: ScratchClient,
-        run: Run,
-        expected: Sequence[Expected],
-        done: list[Done],
-        most: int | None,
-    ) -> None:
-        """Store the arguments; *done* receives the writes, at most *most*."""
-        self._client = client
-        self._run = run
-        self._expected = expected
-        self._every = done
-        self._most = most
-        self._states: list[_State] = []
-        self._types: dict[str, Mapping[str, str]] = {}
-        self._at: tuple[Migration, int] = (run.migrations[0], 1)
+    client: ScratchClient
+    run: Run
+    expected: Sequence[Expected]
+    done: list[Done]
+    most: int | None
+    at: tuple[Migration, int] = field(init=False)
+    states: list[_State] = field(default_factory=list)
+    types: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.at = (self.run.migrations[0], 1)
 
     async def deploy(self) -> None:
         """Run the files up, the last one before the deployment down and up, and all of them down.
@@ -64,19 +59,19 @@ class Application:
             ScratchRefused: A file failed.
             NotProven: A write was lost or refused.
         """
-        pre = [item for item in self._run.migrations if not is_post(item)]
-        post = [item for item in self._run.migrations if is_post(item)]
-        tables = [item.table for item in self._expected]
-        await add_rows(self._client, self._run.before, tables)
-        await remove_rows(self._client, self._expected, Release.OLD)
+        pre = [item for item in self.run.migrations if not is_post(item)]
+        post = [item for item in self.run.migrations if is_post(item)]
+        tables = [item.table for item in self.expected]
+        await add_rows(self.client, self.run.before, tables)
+        await remove_rows(self.client, self.expected, Release.OLD)
         for table in tables:
-            self._types[table.name] = await self._client.types(table.old.table.name)
+            self.types[table.name] = await self.client.types(table.old.table.name)
         await self._begin(OLD, Release.OLD)
         for item in pre:
             await self._up(item, OLD)
         await self._end(BOTH, Release.NEW, pre[-1])
         await self._begin((Release.NEW, Release.OLD), Release.NEW)
-        if pre[-1].rollback is not None and not pre[-1].irreversible:
+        if pre[-1].way_back is not None:
             await self._write_all(BOTH, WRITES, RESERVED)
             await self._down(pre[-1], OLD)
             await self._end(OLD, Release.OLD, pre[-1])
@@ -85,8 +80,8 @@ class Application:
         await self._write_all(BOTH, WRITES, RESERVED)
         for item in post:
             await self._up(item, NEW)
-        await self._end(NEW if post else BOTH, Release.NEW, self._run.migrations[-1])
-        if self._run.reversible:
+        await self._end(NEW if post else BOTH, Release.NEW, self.run.migrations[-1])
+        if self.run.reversible:
             await self._take_back(pre, post)
 
     async def _take_back(self, pre: Sequence[Migration], post: Sequence[Migration]) -> None:
@@ -107,28 +102,28 @@ class Application:
             releases: The releases that run.
             columns: The release whose columns all tables have.
         """
-        await remove_rows(self._client, self._expected, columns)
-        self._states = []
-        for table in self._expected:
+        await remove_rows(self.client, self.expected, columns)
+        self.states = []
+        for table in self.expected:
             for release in releases:
                 if await self._insert(table, release):
                     slots = table.table.slots
                     queues = {it: deque(s for s in slots if s.kind is it) for it in WRITES}
-                    self._states.append(_State(table=table, base=release, queues=queues))
+                    self.states.append(_State(table=table, base=release, queues=queues))
                     break
 
     async def _insert(self, table: Expected, release: Release) -> bool:
-        now = await self._client.types(table.table.old.table.name)
+        now = await self.client.types(table.table.old.table.name)
         if not table.usable[release] or not self._is_possible(table, release, now):
             return False
         slot = next(it for it in table.table.slots if it.kind is Kind.KEEP)
         added = replace(slot, kind=Kind.ADD, image=slot.row)
-        text = table.statement(self._client, release, added)
-        if self._most is not None and len(self._every) >= self._most:
+        text = table.statement(self.client, release, added)
+        if self.most is not None and len(self.done) >= self.most:
             return False
         done = self._noted(table, slot, release, text or "")
-        self._every.append(done)
-        refused = await start(self._client, table, release)
+        self.done.append(done)
+        refused = await start(self.client, table, release)
         if refused is not None and not is_excused(refused, table, release):
             raise refusal(done, refused)
         return refused is None
@@ -148,29 +143,29 @@ class Application:
         async def pause(line: int) -> None:
             nonlocal pauses
             pauses += 1
-            self._at = (migration, line)
+            self.at = (migration, line)
             if migration.backfill is None:
                 await self._write_all(releases, IN_STEPS, RESERVED)
             elif pauses in BATCHES:
                 await self._write_all(releases, IN_BATCHES, RESERVED)
 
-        await self._client.replay(migration, section, pause)
+        await self.client.replay(migration, section, pause)
         await self._write_all(releases, BETWEEN_FILES, RESERVED)
 
     async def _end(
         self, releases: Sequence[Release], reader: Release, migration: Migration
     ) -> None:
         """Do the writes that are left, and compare what *reader* reads."""
-        for state in self._states:
+        for state in self.states:
             await self._write_some(state, releases, WRITES, 0)
-        for state in self._states:
+        for state in self.states:
             table = state.table
             if reader is Release.OLD and Release.NEW not in table.back:
                 continue
             kept = [slot for slot in table.table.slots if slot.kind is Kind.KEEP]
             items = [self._noted(table, slot, state.base, "nothing") for slot in kept]
             shape = table.table.shape(reader)
-            actual = await self._client.read(shape.table, shape.key)
+            actual = await self.client.read(shape.table, shape.key)
             check([*state.done, *items], reader, actual, migration)
 
     # -- writes ----------------------------------------------------------------------------------
@@ -179,19 +174,19 @@ class Application:
         self, releases: Sequence[Release], kinds: Sequence[Kind], reserved: int
     ) -> None:
         """Do one write of each of *kinds* in each table, as each of *releases*."""
-        for state in self._states:
+        for state in self.states:
             await self._write_some(state, releases, kinds, reserved)
 
     async def _write_some(
         self, state: _State, releases: Sequence[Release], kinds: Sequence[Kind], reserved: int
     ) -> None:
-        now = await self._client.types(state.table.table.old.table.name)
+        now = await self.client.types(state.table.table.old.table.name)
         able = [it for it in releases if self._is_possible(state.table, it, now)]
         chosen = [*self._choose(state, able, kinds, reserved)]
-        if self._most is not None:
-            del chosen[max(self._most - len(self._every), 0) :]
-        self._every += chosen
-        refused = await self._client.write([done.text for done in chosen])
+        if self.most is not None:
+            del chosen[max(self.most - len(self.done), 0) :]
+        self.done += chosen
+        refused = await self.client.write([done.text for done in chosen])
         for done, why in zip(chosen, refused, strict=True):
             if why is None:
                 state.done.append(done)
@@ -211,7 +206,7 @@ class Application:
                     continue
                 queue.remove(slot)
                 queue.reverse()  # so that the next row is from the other end of the table
-                text = table.statement(self._client, release, slot)
+                text = table.statement(self.client, release, slot)
                 assert text is not None
                 yield self._noted(table, slot, release, text)
 
@@ -220,12 +215,12 @@ class Application:
         shape = table.table.shape(release)
         if any(column.name not in now for column in shape.table.columns):
             return False
-        was = self._types[table.table.name]
+        was = self.types[table.table.name]
         moved = [name for name in table.table.moved if now[name] != was[name]]
         return release is Release.NEW or table.alike or not moved
 
     def _noted(self, table: Expected, slot: Slot, release: Release, text: str) -> Done:
-        migration, line = self._at
+        migration, line = self.at
         return Done(
             table=table, slot=slot, release=release, text=text, migration=migration, line=line
         )

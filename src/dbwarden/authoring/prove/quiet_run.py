@@ -62,8 +62,7 @@ class Run:
     def reversible(self) -> bool:
         """Whether every file has a way back; that of a backfill is to leave the values."""
         return all(
-            item.backfill is not None or (item.rollback is not None and not item.irreversible)
-            for item in self.migrations
+            item.backfill is not None or item.way_back is not None for item in self.migrations
         )
 
 

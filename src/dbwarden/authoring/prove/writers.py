@@ -8,17 +8,12 @@ then be as if no file had run meanwhile.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from dbwarden import telemetry
 from dbwarden.authoring.prove.application import Application
 from dbwarden.authoring.prove.lost_writes import Done, failure
-from dbwarden.authoring.prove.quiet_run import (
-    Expected,
-    Run,
-    first_run,
-    second_run,
-    without_null,
-)
+from dbwarden.authoring.prove.quiet_run import Expected, Run, first_run, second_run, without_null
 from dbwarden.authoring.prove.row_writes import Written, written_tables
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.dialects.authoring import ScratchDatabase
@@ -77,16 +72,14 @@ async def _client(scratch: ScratchSession, copy: Copy) -> AsyncGenerator[Scratch
     await (await scratch.scratch_server()).discard(database)
 
 
+@dataclass(frozen=True, slots=True)
 class _Proof:
     """Runs the set while an application writes; if a file fails then, finds the write."""
 
-    def __init__(
-        self, scratch: ScratchSession, copy: Copy, run: Run, expected: Sequence[Expected]
-    ) -> None:
-        self._scratch = scratch
-        self._copy = copy
-        self._run = run
-        self._expected = expected
+    scratch: ScratchSession
+    copy: Copy
+    run: Run
+    expected: Sequence[Expected]
 
     async def prove(self) -> None:
         done, error = await self._try(None)
@@ -103,8 +96,8 @@ class _Proof:
         """Return the writes, at most *most*, and the error of a file."""
         done: list[Done] = []
         try:
-            async with _client(self._scratch, self._copy) as client:
-                await Application(client, self._run, self._expected, done, most).deploy()
+            async with _client(self.scratch, self.copy) as client:
+                await Application(client, self.run, self.expected, done, most).deploy()
         except ScratchRefused as error:
             return done, error
         return done, None

@@ -1,10 +1,11 @@
-"""Prove the files that one change is split into: up, down and up again, one after the other."""
+"""Prove the files of one change in scratch databases, before they are written."""
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dbwarden import telemetry
+from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.prove.proof import Ends, Proof, must_equal
 from dbwarden.authoring.prove.quiet_run import Run
 from dbwarden.authoring.prove.row_trials import NOTHING, RowTrial, untried, with_touched_tables
@@ -13,10 +14,12 @@ from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import ScratchDatabase, TracedStatement
 from dbwarden.errors import ScratchRefused
 from dbwarden.files.migration import Migration
-from dbwarden.schema import Ref, Schema
+from dbwarden.schema import Schema
+
+Locks = tuple[TracedStatement, ...]
 
 
-async def prove_set(
+async def prove(
     scratch: ScratchSession, source: Source, ends: Ends, migrations: Sequence[Migration]
 ) -> tuple[Proof, ...]:
     """Run *migrations* up, each of them down, and up again in copies of what *source* builds.
@@ -24,37 +27,37 @@ async def prove_set(
     All of them together must lead exactly from one end to the other. The rollback of each must lead
     exactly to the schema that was read before its upgrade.
 
+    Args:
+        scratch: The session that provides the databases.
+        source: Builds the database that the migrations are for.
+        ends: The schema of that database, and the expected one after the upgrades.
+        migrations: Parsed from the exact texts that will be written.
+
     Raises:
         ScratchRefused: The server refused a statement.
-        NotProven: A file ran, but led elsewhere; names the differences.
+        NotProven: A file ran, but led elsewhere; names the differences. Or it loses a write of an
+            application.
     """
-    telemetry.doing(f"proving {len(migrations)} files: up, down and up again")
-    database = await scratch.copy(source)
-    states = [ends.current]
-    for migration in migrations:
-        await database.replay(migration, migration.upgrade)
-        states.append(await _read(database, states[-1], migration))
-    await must_equal(scratch, states[-1], ends.desired, migrations[-1], "upgrade", ends.left)
-    if any(_is_stuck(migration) for migration in migrations):
-        database = await scratch.copy(source)
-    else:
-        await _go_back(scratch, database, migrations, states, ends.left)
-    locks = [await _trace(database, migration) for migration in migrations]
-    again = await database.read()
-    await must_equal(scratch, again, ends.desired, migrations[-1], "second upgrade", ends.left)
-    rows = await _try_rows(await scratch.copy(source), ends.current, migrations)
 
-    async def copy() -> ScratchDatabase:
-        return await scratch.copy(source)
+    async def empty() -> tuple[Sequence[Schema], Sequence[Locks]]:
+        return await _without_rows(scratch, source, ends, migrations)
 
+    async def filled() -> tuple[RowTrial, ...]:
+        return await _try_rows(scratch, source, ends.current, migrations)
+
+    what = "the migration" if len(migrations) == 1 else f"{len(migrations)} files"
+    telemetry.doing(f"proving {what}: up, down and up again")
+    sections = (part for each in migrations for part in (each.upgrade, each.rollback) if part)
+    apart = is_shared(section.text for section in sections)
+    (states, locks), rows = await run_concurrently(empty, filled, apart=apart)
     run = Run(before=ends.current, after=ends.desired, migrations=tuple(migrations))
-    await prove_writes(scratch, copy, run)
+    await prove_writes(scratch, partial(scratch.copy, source), run)
     server = (await scratch.scratch_server()).version
     return tuple(
         Proof(
             server=server,
             reversible=not _is_stuck(migration),
-            after=states[place + 1],
+            after=states[place],
             locks=locks[place],
             rows=rows[place],
         )
@@ -62,33 +65,37 @@ async def prove_set(
     )
 
 
+async def _without_rows(
+    scratch: ScratchSession, source: Source, ends: Ends, migrations: Sequence[Migration]
+) -> tuple[Sequence[Schema], Sequence[Locks]]:
+    """Run *migrations* in empty tables; return the schema after each, and its locks."""
+    database = await scratch.copy(source)
+    last, left = migrations[-1], ends.left
+    states = [ends.current]
+    for migration in migrations:
+        await database.replay(migration, migration.upgrade)
+        # A backfill does not change the schema.
+        states.append(states[-1] if migration.backfill is not None else await database.read())
+    await must_equal(scratch, states[-1], ends.desired, last, "upgrade", left)
+    if any(_is_stuck(migration) for migration in migrations):
+        database = await scratch.copy(source)
+    else:
+        for migration, before in reversed(tuple(zip(migrations, states[:-1], strict=True))):
+            if migration.rollback is not None and migration.backfill is None:
+                await database.replay(migration, migration.rollback)
+                there = await database.read()
+                await must_equal(scratch, there, before, migration, "rollback", left)
+    locks = [await _trace(database, migration) for migration in migrations]
+    await must_equal(scratch, await database.read(), ends.desired, last, "second upgrade", left)
+    return states[1:], locks
+
+
 def _is_stuck(migration: Migration) -> bool:
     """Return whether a file has no way back. That of a backfill is to leave the values."""
-    back = migration.rollback
-    return migration.backfill is None and (migration.irreversible or back is None)
+    return migration.backfill is None and migration.way_back is None
 
 
-async def _read(database: ScratchDatabase, before: Schema, migration: Migration) -> Schema:
-    """Return the schema after *migration*; a backfill does not change it."""
-    return before if migration.backfill is not None else await database.read()
-
-
-async def _go_back(
-    scratch: ScratchSession,
-    database: ScratchDatabase,
-    migrations: Sequence[Migration],
-    states: Sequence[Schema],
-    left: AbstractSet[Ref],
-) -> None:
-    for migration, before in reversed(tuple(zip(migrations, states[:-1], strict=True))):
-        if migration.rollback is None or migration.backfill is not None:
-            continue
-        await database.replay(migration, migration.rollback)
-        there = await database.read()
-        await must_equal(scratch, there, before, migration, "rollback", left)
-
-
-async def _trace(database: ScratchDatabase, migration: Migration) -> tuple[TracedStatement, ...]:
+async def _trace(database: ScratchDatabase, migration: Migration) -> Locks:
     if migration.backfill is None:
         return await database.trace(migration, migration.upgrade)
     await database.replay(migration, migration.upgrade)
@@ -111,26 +118,29 @@ class _Trial:
 
 
 async def _try_rows(
-    database: ScratchDatabase, current: Schema, migrations: Sequence[Migration]
+    scratch: ScratchSession, source: Source, current: Schema, migrations: Sequence[Migration]
 ) -> tuple[RowTrial, ...]:
     """Return the effect of each file on rows that were there before the first one."""
     found = [NOTHING] * len(migrations)
     touched = [with_touched_tables(current, migration).tables for migration in migrations]
     names = {table.name for tables in touched for table in tables}
     kept = tuple(table for table in current.tables if table.name in names)
-    schema = replace(current, tables=kept)
-    if not kept or not await database.add_rows(schema):
+    if not kept:
         return tuple(found)
+    schema, database = replace(current, tables=kept), await scratch.copy(source)
     trial = _Trial(database, schema)
-    prints = [await trial.fingerprint()]
+    if not await database.add_rows(schema):
+        empty = await trial.fingerprint()
+        return tuple(RowTrial(untried=untried(schema, empty, each)) for each in migrations)
+    prints: list[dict[str, str]] = []
     for place, migration in enumerate(migrations):
+        prints.append(await trial.fingerprint())
         found[place] = RowTrial(untried=untried(schema, prints[0], migration))
         try:
             await database.replay(migration, migration.upgrade)
         except ScratchRefused as error:
             found[place] = replace(found[place], fails=error)
             return tuple(found)
-        prints.append(await trial.fingerprint())
     return await _roll_back_rows(trial, migrations, prints, found)
 
 
