@@ -23,45 +23,40 @@ START, AUTHOR, CHANGE, INSPECT, CONFIGURATION = (
 )
 
 COMMANDS = (
-    # name, module and function, summary, heading
-    ("init", "init:init", "Start a project: write a dbwarden.py.", START),
-    ("new", "new:new", "Write an empty migration file.", START),
-    ("make-migrations", "author:make_migrations", "Write a migration from the models.", AUTHOR),
-    ("verify", "author:verify", "Prove all migration files again.", AUTHOR),
-    ("lint", "lint:lint", "Judge migrations by what they lock and rewrite. Exit 3.", AUTHOR),
-    ("diff", "compare:diff", "Show how live databases differ from their files.", AUTHOR),
-    ("schema", "schema:schema", "Print the schema of the migration files as SQL.", AUTHOR),
-    ("generate-models", "author:generate_models", "Write models from a database.", AUTHOR),
-    ("renumber", "author:renumber", "Resolve two files with the same number.", AUTHOR),
-    ("import", "imports:import_", "Write migrations from another tool's history.", AUTHOR),
-    ("dev-server", "author:dev_server", "Run a PostgreSQL for development.", AUTHOR),
-    ("migrate", "change:migrate", "Apply pending migrations.", CHANGE),
-    (
-        "backfill",
-        "backfill:backfill",
-        "Run, show, pause, resume or cancel backfills.",
-        CHANGE,
-    ),
-    ("rollback", "change:rollback", "Roll back the last migration.", CHANGE),
-    ("baseline", "ledger:baseline", "Mark migrations as applied without running them.", CHANGE),
-    ("repair", "ledger:repair", "Correct the migration history.", CHANGE),
-    (
-        "create-database",
-        "tenants:create_database",
-        "Create a missing database and migrate it.",
-        CHANGE,
-    ),
-    ("unlock", "locks:unlock", "End the process that holds a migration lock.", CHANGE),
-    ("status", "inspect:status", "Show the state of each database.", INSPECT),
-    ("history", "inspect:history", "Show who applied what, and when.", INSPECT),
-    ("check", "inspect:check", "Compare databases with their files. Exit 3 on findings.", INSPECT),
-    ("health", "answer:health", "Print the health of the databases as JSON.", INSPECT),
-    ("lock-status", "locks:lock_status", "Show who is migrating now.", INSPECT),
-    ("wait", "answer:wait", "Wait until the databases answer.", INSPECT),
-    ("databases", "settings:databases", "List the configured databases.", CONFIGURATION),
-    ("settings", "settings:settings", "Show every setting of a database.", CONFIGURATION),
-    ("version", "settings:version", "Show the installed versions.", CONFIGURATION),
+    # name, summary, heading
+    ("init", "Start a project: write a dbwarden.py.", START),
+    ("new", "Write an empty migration file.", START),
+    ("make-migrations", "Write a migration from the models.", AUTHOR),
+    ("verify", "Prove all migration files again.", AUTHOR),
+    ("lint", "Judge migrations by what they lock and rewrite. Exit 3.", AUTHOR),
+    ("diff", "Show how live databases differ from their files.", AUTHOR),
+    ("schema", "Print the schema of the migration files as SQL.", AUTHOR),
+    ("generate-models", "Write models from a database.", AUTHOR),
+    ("renumber", "Resolve two files with the same number.", AUTHOR),
+    ("import", "Write migrations from another tool's history.", AUTHOR),
+    ("dev-server", "Run a PostgreSQL for development.", AUTHOR),
+    ("migrate", "Apply pending migrations.", CHANGE),
+    ("backfill", "Run, show, pause, resume or cancel backfills.", CHANGE),
+    ("rollback", "Roll back the last migration.", CHANGE),
+    ("baseline", "Mark migrations as applied without running them.", CHANGE),
+    ("repair", "Correct the migration history.", CHANGE),
+    ("create-database", "Create a missing database and migrate it.", CHANGE),
+    ("unlock", "End the process that holds a migration lock.", CHANGE),
+    ("status", "Show the state of each database.", INSPECT),
+    ("history", "Show who applied what, and when.", INSPECT),
+    ("check", "Compare databases with their files. Exit 3 on findings.", INSPECT),
+    ("health", "Print the health of the databases as JSON.", INSPECT),
+    ("lock-status", "Show who is migrating now.", INSPECT),
+    ("wait", "Wait until the databases answer.", INSPECT),
+    ("databases", "List the configured databases.", CONFIGURATION),
+    ("settings", "Show every setting of a database.", CONFIGURATION),
+    ("version", "Show the installed versions.", CONFIGURATION),
 )
+
+
+def function_of(command: str) -> str:
+    """Return the name of the function of *command*, which is that of its module too."""
+    return "import_" if command == "import" else command.replace("-", "_")
 
 
 def build() -> App:
@@ -74,9 +69,10 @@ def build() -> App:
         help_format="plaintext",
         default_parameter=Parameter(negative="", show_default=False),
     )
-    for place, (name, where, help_, group) in enumerate(COMMANDS):
+    for place, (name, help_, group) in enumerate(COMMANDS):
+        function = function_of(name)
         app.command(
-            f"dbwarden.cli.commands.{where}",
+            f"dbwarden.cli.commands.{function}:{function}",
             name=name,
             help=manual(name, help_),
             group=group,

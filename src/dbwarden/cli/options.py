@@ -95,11 +95,11 @@ class FleetOptions(CommandOptions):
 class Choices:
     """Answers to the questions of ``make-migrations``."""
 
-    rename: tuple[str, ...] = ()
+    renames: Annotated[tuple[str, ...], Parameter(name="--rename")] = ()
     "Treat as a rename: users.nick:nickname, users:people."
     allow_drop: Annotated[tuple[str, ...], Parameter(name=("--allow-drop", "--allow-loss"))] = ()
     "Allow data loss in exactly these objects: users.email."
-    fill: tuple[str, ...] = ()
+    fills: Annotated[tuple[str, ...], Parameter(name="--fill")] = ()
     "A value for existing rows of a new column: users.email=\"''\"."
     using: tuple[str, ...] = ()
     "An expression that converts old values: users.age='age::int'."
@@ -124,13 +124,8 @@ class Choices:
         from dbwarden.authoring.compare.user_choices import pairs_of
 
         return {
-            "renames": self.rename,
-            "allow_drop": self.allow_drop,
-            "fills": pairs_of(self.fill, "--fill"),
+            **vars(self),
+            "fills": pairs_of(self.fills, "--fill"),
             "using": pairs_of(self.using, "--using"),
             "rollback_using": pairs_of(self.rollback_using, "--rollback-using"),
-            "allow_failing_on_rows": self.allow_failing_on_rows,
-            "online": self.online,
-            "allow_rewrite": self.allow_rewrite,
-            "allow_rename": self.allow_rename,
         }

@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dbwarden.cli import streams
 from dbwarden.cli.documents import dumps
@@ -89,6 +89,21 @@ def write_json(path: Path, document: Any) -> None:
         path.write_text(dumps(document) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"the report cannot be written to {path}: {error.strerror}") from error
+
+
+def write_file(path: Path, text: str, mode: Literal["w", "x"], next_step: str) -> None:
+    """Write *text* to a file that the user named; *mode* ``"x"`` overwrites none.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    try:
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}", next_step=next_step
+        ) from error
 
 
 def say_table(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from dbwarden import telemetry
 from dbwarden.cli import output
-from dbwarden.cli.live_display import Live
 from dbwarden.cli.streams import wipe_start
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.printable import on_one_line
@@ -41,6 +40,8 @@ def show_progress(
         with _show_activity():
             yield
     else:
+        from dbwarden.cli.live_display import Live  # only for terminals
+
         live = Live([config.database_name for config in databases])
         with live, telemetry.listening(live.on_event):
             yield

@@ -1,7 +1,7 @@
 """Run an operation on the selected databases, report it, and choose the exit code."""
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,6 +25,8 @@ from dbwarden.fleet import Outcome, OutcomeState
 
 T = TypeVar("T")
 Outcomes = Sequence[Outcome[Any]]
+Again = Mapping[str, str | int | bool | None]
+"""The options with which a command is repeated, by the names of its parameters."""
 
 AT_ONCE_IN_SCRATCH = 4
 """Databases at the same time, each of which may start a scratch server."""
@@ -123,6 +125,11 @@ def limits_of(options: FleetOptions, at_once: int = fleet.CONCURRENCY) -> fleet.
     )
 
 
+def results_of(outcomes: Sequence[Outcome[T]]) -> tuple[T, ...]:
+    """Return the results of the databases that have one."""
+    return tuple(outcome.result for outcome in outcomes if outcome.result is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Results as a table: the headers, and the cells of one result."""
@@ -181,7 +188,7 @@ async def report(
     selection: Selection,
     view: View,
     *,
-    again: Sequence[str] | None = None,
+    again: Again | None = None,
     code: Exit | None = None,
 ) -> Exit:
     """Print all outcomes, with *view* followed by errors or as JSON, and return the exit code.
@@ -225,9 +232,7 @@ MOST_NAMES = 20
 """The number of databases named individually in a command to copy."""
 
 
-def _note_rest(
-    command: str, outcomes: Outcomes, options: FleetOptions, again: Sequence[str]
-) -> None:
+def _note_rest(command: str, outcomes: Outcomes, options: FleetOptions, again: Again) -> None:
     """Print how many databases are done, and the command for the others."""
     rest = [outcome.database for outcome in outcomes if not outcome.succeeded]
     if not rest or len(outcomes) < 2:
@@ -246,8 +251,24 @@ def _note_rest(
     output.note(
         "",
         f"{len(outcomes) - len(rest)} of {len(outcomes)} databases done. For the rest:",
-        f"  {shlex.join([*words, *again])}",
+        f"  {shlex.join([*words, *_option_words(again)])}",
     )
+
+
+def _option_words(options: Again) -> Iterator[str]:
+    """Yield *options* as typed on the command line, without unset ones."""
+    for name, value in options.items():
+        if value is not None and value is not False:
+            yield f"--{name.replace('_', '-')}"
+            yield from () if value is True else [str(value)]
+
+
+def print_planned(outcomes: Outcomes) -> None:
+    """Print the SQL of a dry run, in order."""
+    for result in results_of(outcomes):
+        for item in result.planned:
+            title = f"-- {result.database} {item.key}: {item.description} ({item.path})"
+            output.say(title, item.sql, "")
 
 
 def ok_cell(text: str) -> Cell:

@@ -69,12 +69,19 @@ class Selection:
         )
         return replace(self, databases=described)
 
-    def with_own_files(self) -> "Selection":
-        """Return the selection if no two of its databases share their migration files.
+    def for_writing(self) -> "Selection":
+        """Return the selection if the migration files of its databases can be written.
 
         Raises:
-            UsageError: Two share them; a file can only be written from one database.
+            UsageError: Two databases share their files, which are written from one of them; or the
+                workers are on other machines, which do not have the files of this project.
         """
+        workers = self.options.workers
+        if workers is not None and not workers.isdecimal():
+            raise UsageError(
+                "this command writes files of this project, so its workers are on this machine",
+                next_step="Give a number of processes, as in --workers 4.",
+            )
         if len(_one_per_folder(self.databases)) < len(self.databases):
             raise UsageError(
                 "these databases share their migration files, which are written from one of them",
@@ -95,17 +102,27 @@ async def load_project(options: CommandOptions) -> Project:
 
 
 async def select(
-    options: FleetOptions, which: Which = Which.ANY, *, unlisted: bool = False
+    options: FleetOptions,
+    which: Which = Which.ANY,
+    *,
+    unlisted: bool = False,
+    live_flag: str | None = None,
 ) -> Selection:
     """Return the databases that the options name; the default database if they name none.
 
-    *unlisted* also accepts a tenant that is not listed yet.
+    *unlisted* also accepts a tenant that is not listed yet. *live_flag* is the option with which
+    the command reads live databases instead of files.
 
     Raises:
         UnknownDatabase: A name or pattern matches no database.
-        UsageError: ``--all`` with ``-d``, no default database, or a database without its own
-            migrations where they are needed.
+        UsageError: ``--all`` with ``-d``, ``--dev`` without a live database, no default database,
+            or a database without its own migrations where they are needed.
     """
+    if options.dev and which is Which.FILES:
+        raise UsageError(
+            "--dev selects a live database, but this command reads none",
+            next_step=f"Add {live_flag}, or leave --dev out." if live_flag else "Leave --dev out.",
+        )
     if options.all and options.database:
         raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
     project = await load_project(options)

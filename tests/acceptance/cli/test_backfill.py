@@ -60,6 +60,8 @@ async def test_a_fleet_is_backfilled(tmp_path: Path) -> None:
 
     paused = await dbwarden(tmp_path, "backfill", "pause", "2", "-d", "two", "--json")
     assert paused.json["databases"][0]["result"]["backfills"][0]["state"] == "paused"
+    assert "paused" in (await dbwarden(tmp_path, "backfill", "status", "00002", "-d", "two")).out
+    assert "no backfills" in (await dbwarden(tmp_path, "backfill", "status", "7")).out
     check = await dbwarden(tmp_path, "check", "-d", "two")
     assert check.code == 3
     assert "next: Go on with: dbwarden backfill resume 0002 -d two" in check.err

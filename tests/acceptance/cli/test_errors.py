@@ -84,7 +84,7 @@ def test_an_unexpected_error_shows_its_traceback_and_no_secret(
     def broken(*_: object, **__: object) -> None:
         raise LookupError("postgresql://app:secret@localhost/app")
 
-    monkeypatch.setattr("dbwarden.cli.commands.inspect.report", broken)
+    monkeypatch.setattr("dbwarden.cli.commands.status.report", broken)
     ran = cli("status", "--json")
 
     assert (ran.code, ran.json["error"]["message"]) == (

@@ -44,6 +44,12 @@ def test_a_file_is_judged_after_the_earlier_ones(bad: Path, cli: Cli) -> None:
     assert "analytics: 1 file" in ran.out
 
 
+def test_workers_judge_files(bad: Path, cli: Cli) -> None:
+    ran = cli("lint", "--all", "--workers", "1")
+    assert ran.code == 3, ran.err
+    assert "drop-column: drops users.email" in ran.out
+
+
 def test_rules_and_severities_are_chosen(bad: Path, cli: Cli) -> None:
     assert cli("lint", "--select", "no-rollback,rename", "--select", "naming").code == 0
     assert cli("lint", "--ignore", "drop-column,undeclared-loss,rewrite").code == 0

@@ -29,7 +29,7 @@ def test_repair_forgets_a_row_without_its_file(project: Path, cli: Cli) -> None:
     assert "missing" in cli("check").out
 
     assert "missing: 0001" in cli("repair").out
-    assert cli("repair", "--forget", "1", "--yes").code == 0
+    assert cli("repair", "--forget", "00001", "--yes").code == 0
     assert cli("check").code == 0
 
 
@@ -40,3 +40,4 @@ def test_repair_refuses_migrations_in_another_state(project: Path, cli: Cli) -> 
     assert ran.code == 2
     assert "0001 is not changed" in ran.err
     assert cli("repair", "--at", "0001", "--yes").code == 2
+    assert "--at takes KEY=STEP" in cli("repair", "--at", "0001=\N{SUPERSCRIPT TWO}").err

@@ -86,7 +86,23 @@ async def test_limits_and_reports_are_those_of_every_command(root: Path) -> None
 
 
 async def test_dev_is_refused_where_no_live_database_is_read(root: Path) -> None:
-    for command in (["verify"], ["schema"], ["renumber"], ["make-migrations", "-m", "x"]):
+    for command in (
+        *(["verify"], ["schema"], ["renumber"], ["make-migrations", "-m", "x"]),
+        *(["lint"], ["check", "--models"]),
+    ):
         code, _, err = await run(root, *command, "-d", "beta", "--dev")
         assert code == 2
         assert "--dev selects a live database, but this command reads none" in err
+
+
+async def test_files_are_not_written_by_workers_of_another_machine(root: Path) -> None:
+    for command in (
+        ["make-migrations", "-m", "x"],
+        ["renumber"],
+        ["baseline"],
+        ["diff", "--adopt", "-m", "x"],
+        ["import", "flyway", "sql"],
+    ):
+        code, _, err = await run(root, *command, "-d", "beta", "--workers", "dask://nowhere:8786")
+        assert code == 2
+        assert "this command writes files of this project" in err

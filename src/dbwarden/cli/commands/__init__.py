@@ -1,1 +1,1 @@
-"""The commands: options in, one library call, one way to show what came back."""
+"""One module for each command, named after it: its options, and what it prints."""

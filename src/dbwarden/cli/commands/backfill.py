@@ -1,4 +1,4 @@
-"""The command that runs, shows and controls backfills."""
+"""``backfill``: the progress of backfills."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -143,14 +143,15 @@ async def _load(name: str | None) -> PauseWhen | None:
 
 
 def _print(result: BackfillResult, *, key: str | None) -> None:
-    rows = [_cells(item) for item in result.backfills if key is None or item.key == key.zfill(4)]
-    if not rows:
+    wanted = key and key.lstrip("0")
+    shown = [item for item in result.backfills if wanted in (None, item.key.lstrip("0"))]
+    if not shown:
         output.say(f"{result.database}: no backfills")
         return
     output.say(f"{result.database}:")
     headers = ("backfill", "table", "state", "rows", "done", "rows/s", "left", "runner")
-    output.say_table(headers, rows, spare=("runner", "table"))
-    for item in result.backfills:
+    output.say_table(headers, [_cells(item) for item in shown], spare=("runner", "table"))
+    for item in shown:
         if item.error is not None:
             output.say(f"  {item.key}: {item.error}")
 
@@ -160,7 +161,7 @@ def _cells(item: BackfillProgress) -> tuple[Cell, ...]:
     return (
         item.key,
         item.table,
-        state_cell(item),
+        _state_cell(item),
         rows,
         f"{item.percent} %" if item.percent is not None else "",
         f"{item.rows_per_second:,.0f}" if item.rows_per_second is not None else "",
@@ -169,8 +170,7 @@ def _cells(item: BackfillProgress) -> tuple[Cell, ...]:
     )
 
 
-def state_cell(item: BackfillProgress) -> Cell:
-    """Return the state of a backfill as a cell."""
+def _state_cell(item: BackfillProgress) -> Cell:
     match item.state:
         case "done":
             return ok_cell("done")

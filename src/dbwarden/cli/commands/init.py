@@ -1,4 +1,4 @@
-"""Start a project, with the user's answers at a terminal."""
+"""``init``: the files of a new project, after questions at a terminal."""
 
 import shlex
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Judge migration files by what they do."""
+"""``lint``: the findings about migration files, in the formats of `dbwarden.linting`."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 from dbwarden import __version__
 from dbwarden.cli import output
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Outcomes, Texts, report, run
+from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Outcomes, Texts, report, results_of, run
 from dbwarden.cli.selection import Selection, Which, load_project, select
 from dbwarden.cli.style import pluralize, relative
 from dbwarden.config.model import DatabaseConfig
@@ -73,25 +73,18 @@ async def lint(
     if save_stats is not None:
         return await _save_stats(save_stats, options)
     needs_live = choices.live or choices.pending
-    selection = await _selected(files, options, Which.LIVE if needs_live else Which.FILES)
-    judge = partial(
-        lint_one,
-        pending=choices.pending,
-        changed_since=choices.changed_since,
-        live=choices.live,
-        stats=choices.stats,
-        select=_names(choices.select),
-        ignore=_names(choices.ignore),
-        severity=choices.severity,
-        fix=choices.fix,
-    )
-
+    which = Which.LIVE if needs_live else Which.FILES
+    selection = await _selected(files, options, which)
+    names = {"select": _names(choices.select), "ignore": _names(choices.ignore)}
+    judge: Callable[..., Awaitable[LintResult]] = partial(lint_one, **{**vars(choices), **names})
     own = await anyio.to_thread.run_sync(_by_folder, files, selection.databases)
 
     async def judge_own(config: DatabaseConfig) -> LintResult:
         return await judge(config, files=own[config.migrations_dir] or files)
 
-    outcomes = await run(judge_own, selection, at_once=AT_ONCE_IN_SCRATCH)
+    # Workers can import only the plain operation, and edit no files.
+    operation = judge_own if files or choices.fix else judge
+    outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
     return await report("lint", outcomes, selection, _Findings(format))
 
 
@@ -116,7 +109,7 @@ def _by_folder(
 async def _selected(files: Sequence[Path], options: FleetOptions, which: Which) -> Selection:
     """Return the databases of the options or, without any, those of the files."""
     if not files or options.database or options.all:
-        return await select(options, which)
+        return await select(options, which, live_flag="--live")
     authors = (await load_project(options)).authors
     own = await anyio.to_thread.run_sync(_by_folder, files, authors)
     known = {file for found in own.values() for file in found}
@@ -127,32 +120,22 @@ async def _selected(files: Sequence[Path], options: FleetOptions, which: Which) 
             f"{', '.join(relative(config.migrations_dir) for config in authors)}.",
         )
     names = tuple(config.files_of for config in authors if own[config.migrations_dir])
-    return await select(replace(options, database=names), which)
+    return await select(replace(options, database=names), which, live_flag="--live")
 
 
 async def _save_stats(path: Path, options: FleetOptions) -> int:
     selection = await select(options, Which.LIVE)
     outcomes = await run(read_stats, selection)
-    results = [outcome.result for outcome in outcomes if outcome.result is not None]
-    if results:
+    if results := results_of(outcomes):
         text = dump_stats({result.database: result.stats for result in results})
-        await anyio.to_thread.run_sync(_write, path, text)
+        advice = "Name another file with --save-stats."
+        await anyio.to_thread.run_sync(output.write_file, path, text, "w", advice)
 
     def show(result: StatsResult) -> None:
         count = pluralize(len(result.stats.tables), "table")
         output.say(f"{result.database}: wrote the sizes of {count} to {relative(path)}")
 
     return await report("lint", outcomes, selection, Texts(show))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}",
-            next_step="Name another file with --save-stats.",
-        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +146,7 @@ class _Findings:
 
     def show(self, outcomes: Outcomes) -> None:
         """Print them to stdout."""
-        results = [outcome.result for outcome in outcomes if outcome.result is not None]
+        results: Sequence[LintResult] = results_of(outcomes)
         findings = [_shown(one) for result in results for one in result.findings]
         allowed = [_shown(one) for result in results for one in result.allowed]
         write = FORMATS[self.format]

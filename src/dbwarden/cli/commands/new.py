@@ -1,4 +1,4 @@
-"""Write an empty migration file."""
+"""``new``: the empty file that was written."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Print the schema as SQL, or as a picture of its tables and keys."""
+"""``schema``: the schema as SQL, or as a picture of its tables and keys."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,7 +8,6 @@ from cyclopts import Parameter
 
 from dbwarden import fleet
 from dbwarden.cli import output
-from dbwarden.cli.commands.author import refuse_idle_dev
 from dbwarden.cli.left_out import note_left_out
 from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Texts, report, run
@@ -40,13 +39,13 @@ async def schema(
     since
         With a picture, colour what changed since this version; 0 for everything.
     """
-    options = refuse_idle_dev(options, live=live, flag="--live")
     if since is not None and format == "sql":
         raise UsageError(
             "--since colours a picture, and SQL has no colours",
             next_step="Add --format html or --format mermaid.",
         )
-    selection = await select(options, Which.LIVE if live else Which.FILES)
+    which = Which.LIVE if live else Which.FILES
+    selection = await select(options, which, live_flag="--live")
     if format == "sql":
         return await _print_sql(selection, live=live)
     return await _draw(selection, partial(draw_schema, live=live, since=since), format)

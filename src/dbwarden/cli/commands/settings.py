@@ -1,110 +1,20 @@
-"""Commands that show the configuration."""
+"""``settings``: every setting of a database."""
 
-import platform
-import sys
-from dataclasses import fields
-
-import anyio.to_thread
-
-from dbwarden import __version__
 from dbwarden.cli import output
-from dbwarden.cli.options import CommandOptions, FleetOptions
-from dbwarden.cli.selection import load_project, select
-from dbwarden.cli.style import pluralize, relative
-from dbwarden.config.model import URL_OPTIONS, DatabaseConfig
-from dbwarden.config.project import Project
-from dbwarden.config.tenants import TenantFamily
-from dbwarden.fleet.documents import Json, plain
-
-DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cyclopts", "structlog")
-
-
-async def databases(
-    *,
-    tenants: bool = False,
-    options: CommandOptions = CommandOptions(),  # noqa: B008
-) -> int:
-    """List the configured databases: name, kind, URL and migrations folder.
-
-    Parameters
-    ----------
-    tenants
-        Show each tenant on its own line, instead of one line per pattern.
-    """
-    project = await load_project(options)
-    if tenants:
-        await project.expand(all_databases=True)
-    if options.json:
-        output.say_json(_documents(project, tenants=tenants))
-        return 0
-    rows = []
-    for item in project.declared:
-        if isinstance(item, DatabaseConfig):
-            rows.append(_row(item))
-        elif tenants:
-            rows.extend(_row(config) for config in item.databases)
-        else:
-            rows.append(_family_row(item))
-    headers = ("database", "kind", "url", "", "migrations")
-    output.say_table(headers, rows, spare=("kind", "migrations"))
-    return 0
-
-
-def _row(config: DatabaseConfig) -> tuple[str, ...]:
-    word = "default" if config.default else ""
-    word = f"replica of {config.replica_of}" if config.replica_of else word
-    folder = relative(config.migrations_dir)
-    return (config.database_name, config.database_type, config.display_url, word, folder)
-
-
-def _family_row(family: TenantFamily) -> tuple[str, ...]:
-    template, count = family.template, family.count
-    word = f"tenants of {family.source_name}" if count is None else pluralize(count, "tenant")
-    folder = relative(template.migrations_dir)
-    return (family.pattern.name, template.database_type, family.display_url, word, folder)
-
-
-def _documents(project: Project, *, tenants: bool) -> Json:
-    listed = project.databases if tenants else project.single
-    return {
-        "config": str(project.path),
-        "databases": [_document(config) for config in listed],
-        "tenants": [
-            {
-                **_document(family.template),
-                "database_name": family.pattern.name,
-                "database_url": family.display_url,
-                "count": family.count,
-            }
-            for family in project.families
-        ],
-    }
-
-
-def _document(config: DatabaseConfig) -> Json:
-    """Return every setting; URLs without their secrets."""
-    document: Json = {}
-    for field in fields(config):
-        if field.name in ("primary", "project"):
-            continue  # "replica_of" and "config" name them
-        if field.name in URL_OPTIONS:
-            document[field.name] = config.display(field.name)
-        elif field.name == "engine_options":
-            document[field.name] = sorted(config.engine_options)
-        else:
-            document[field.name] = plain(getattr(config, field.name))
-    return document
+from dbwarden.cli.commands.databases import document_of
+from dbwarden.cli.options import FleetOptions
+from dbwarden.cli.selection import select
 
 
 async def settings(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
     """Show every setting of a database and its value, without secrets."""
     configs = (await select(options)).databases
     if options.json:
-        output.say_json({"databases": [_document(config) for config in configs]})
+        output.say_json({"databases": [document_of(config) for config in configs]})
         return 0
     for config in configs:
         output.say(str(config.database_name))
-        rows = [(f"  {name}", _format_value(value)) for name, value in _document(config).items()]
+        rows = [(f"  {name}", _format_value(value)) for name, value in document_of(config).items()]
         output.say_table(("  setting", "value"), rows)
     return 0
 
@@ -113,25 +23,3 @@ def _format_value(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(str(item) for item in value) or "-"
     return "-" if value is None else str(value)
-
-
-async def version(*, options: CommandOptions = CommandOptions()) -> int:  # noqa: B008
-    """Show the versions of dbwarden, Python and the drivers, for a bug report."""
-    versions = await anyio.to_thread.run_sync(_versions)
-    if options.json:
-        output.say_json({**versions, "platform": sys.platform})
-    else:
-        output.say_table(("package", "version"), list(versions.items()))
-    return 0
-
-
-def _versions() -> dict[str, str]:
-    from importlib import metadata
-
-    versions = {"dbwarden": __version__, "Python": platform.python_version()}
-    for name in DISTRIBUTIONS:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions

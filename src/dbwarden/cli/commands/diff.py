@@ -1,4 +1,4 @@
-"""Commands that compare live databases, migration files and models."""
+"""``diff``: how live databases differ from their files or models; ``diff --adopt``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,23 +9,13 @@ from cyclopts import Parameter
 
 from dbwarden.authoring.compare.left_out import LeftOut
 from dbwarden.cli import output
-from dbwarden.cli.left_out import left_out_lines, note_left_out
+from dbwarden.cli.left_out import left_out_lines
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import (
-    AT_ONCE_IN_SCRATCH,
-    Outcomes,
-    Table,
-    Texts,
-    ok_cell,
-    report,
-    run,
-    warn_cell,
-)
+from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Outcomes, Texts, report, results_of, run
 from dbwarden.cli.selection import Which, select
-from dbwarden.cli.style import Cell, pluralize, relative, shorten
+from dbwarden.cli.style import pluralize, relative, shorten
 from dbwarden.errors import UsageError
 from dbwarden.operations.diff import DiffResult, drift
-from dbwarden.operations.diff import check_models as check_one
 
 
 @Parameter(name="*")
@@ -93,7 +83,7 @@ async def _adopt(choices: AdoptChoices, ignore: tuple[str, ...], options: FleetO
         fills=pairs_of(choices.fill, "--fill"),
         ignore=ignore,
     )
-    outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
+    outcomes = await run(operation, selection.for_writing(), at_once=AT_ONCE_IN_SCRATCH)
     return await report("diff", outcomes, selection, Texts(_print_adopted))
 
 
@@ -108,12 +98,10 @@ class _Differences(Texts):
 
     def show(self, outcomes: Outcomes) -> None:
         """Print the results."""
-        compared = [outcome.result for outcome in outcomes if outcome.result is not None]
         if len(outcomes) == 1:
-            for result in compared:
-                _print_differences(result)
-            return
-        _print_groups(compared)
+            Texts.show(self, outcomes)
+        else:
+            _print_groups(results_of(outcomes))
 
 
 def _print_groups(results: Sequence[DiffResult]) -> None:
@@ -162,29 +150,3 @@ def _print_differences(result: DiffResult) -> None:
     output.say(f"{result.database}: {result.compared}: {count}")
     output.say(*(f"  {item.change} {item.what}" for item in result.differences), *left_out)
     output.say(*_sql_lines(result))
-
-
-async def check_models(options: FleetOptions) -> int:
-    """Compare files with models for ``check --models``; exit 3 if they differ."""
-    selection = (await select(options, Which.FILES)).described()
-    operation = partial(check_one, keep_going=options.fail_fast is False)
-    outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
-    code = await report("check", outcomes, selection, Table(("", "differ"), _model_cells))
-    if not options.json:
-        for outcome in outcomes:
-            for item in outcome.result.differences if outcome.result else ():
-                output.note(f"{outcome.database}: {item.change} {item.what}")
-            if outcome.result is not None:
-                note_left_out(outcome.result.left_out, outcome.database)
-                output.note_errors(outcome.result.refused)
-    return code
-
-
-def _model_cells(result: DiffResult) -> tuple[Cell, ...]:
-    if result.clean:
-        return (ok_cell("models and migrations agree"), "")
-    refused = [f"{len(result.refused)} refused"] if result.refused else []
-    return (
-        warn_cell("not clean"),
-        shorten([*(item.what for item in result.differences), *refused]),
-    )

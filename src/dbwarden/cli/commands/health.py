@@ -1,17 +1,14 @@
-"""Commands that ask whether the databases answer."""
+"""``health``: the health of the databases as JSON."""
 
 from dbwarden.cli import output
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Table, ok_cell, report, run
+from dbwarden.cli.run import run
 from dbwarden.cli.selection import select
-from dbwarden.cli.style import Cell
 from dbwarden.errors import DBWardenError, NotStarted
 from dbwarden.fleet.documents import plain
 from dbwarden.operations.health import DatabaseHealth, overall, unwell
 from dbwarden.operations.health import health as health_one
-from dbwarden.operations.wait import WaitResult
-from dbwarden.operations.wait import wait as wait_one
 from dbwarden.types import DatabaseName
 
 
@@ -31,14 +28,3 @@ def _health_of(database: str, result: DatabaseHealth | None, error: object) -> D
         return result
     known = error if isinstance(error, DBWardenError) else NotStarted()
     return unwell(DatabaseName(database), known)
-
-
-async def wait(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
-    """Wait until the databases answer, for at most --timeout seconds each."""
-    selection = await select(options)
-    outcomes = await run(wait_one, selection)
-    return await report("wait", outcomes, selection, Table(("", "server", "attempts"), _wait_cells))
-
-
-def _wait_cells(result: WaitResult) -> tuple[Cell, ...]:
-    return (ok_cell("answers"), result.server_version, str(result.attempts))

@@ -1,26 +1,16 @@
-"""Commands on the migration lock."""
+"""``unlock``: the processes that held the migration lock."""
 
 from functools import partial
 
 from dbwarden.cli import output
+from dbwarden.cli.commands.lock_status import HOLDERS
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Table, bad_cell, ok_cell, report, run, warn_cell
+from dbwarden.cli.run import Table, bad_cell, ok_cell, report, results_of, run
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell
-from dbwarden.operations.lock import LockStatus, UnlockResult, unlock_seen
+from dbwarden.operations.lock import UnlockResult, unlock_seen
 from dbwarden.operations.lock import lock_status as lock_status_of
-
-
-async def lock_status(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
-    """Show who is migrating now: process, application, start time and current statement."""
-    selection = await select(options, Which.WRITABLE)
-    outcomes = await run(lock_status_of, selection)
-    return await report("lock-status", outcomes, selection, Table(("", "holder"), _holder_cells))
-
-
-def _holder_cells(result: LockStatus) -> tuple[Cell, ...]:
-    return (warn_cell("held"), str(result.holder)) if result.holder else (ok_cell("free"), "")
 
 
 async def unlock(
@@ -37,18 +27,17 @@ async def unlock(
     """
     selection = await select(options, Which.WRITABLE)
     held = await run(lock_status_of, selection)
-    holders = [(o.database, o.result.holder) for o in held if o.result and o.result.holder]
+    holders = {each.database: each.holder for each in results_of(held) if each.holder}
     if not force or any(outcome.error for outcome in held):
         status_code = exit_code(held)
         code = Exit.FOUND if holders and status_code is Exit.DONE else status_code
-        view = Table(("", "holder"), _holder_cells)
-        code = await report("unlock", held, selection, view, code=code)
+        code = await report("unlock", held, selection, HOLDERS, code=code)
         if holders and not force:
             output.note("", "No process was terminated. Pass --force to terminate them.")
         return code
-    output.note(*(f"{database}: terminating {holder}" for database, holder in holders))
-    outcomes = await run(partial(unlock_seen, holders=dict(holders)), selection)
-    failed = any(o.result and o.result.holder and not o.result.ended for o in outcomes)
+    output.note(*(f"{database}: terminating {holder}" for database, holder in holders.items()))
+    outcomes = await run(partial(unlock_seen, holders=holders), selection)
+    failed = any(each.holder and not each.ended for each in results_of(outcomes))
     code = Exit.FAILED if failed else exit_code(outcomes)
     view = Table(("", "holder"), _unlock_cells)
     return await report("unlock", outcomes, selection, view, code=code)

@@ -1,4 +1,4 @@
-"""The command that imports the history of another tool."""
+"""``import``: the files that were written from another tool's history."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,7 +8,6 @@ from typing import Annotated, assert_never
 from cyclopts import Group, Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.commands.author import refuse_idle_dev
 from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Texts, bad_cell, ok_cell, report, run, warn_cell
 from dbwarden.cli.selection import Which, select
@@ -48,17 +47,7 @@ class AlembicFlags:
 
     def options(self, python: str | None) -> AlembicOptions:
         """Return the options of the operation."""
-        return AlembicOptions(
-            ini=self.ini,
-            section=self.section,
-            x=self.x,
-            script_location=self.script_location,
-            share_connection=self.share_connection,
-            python=python,
-            engine=self.engine,
-            base=self.base,
-            since=self.since,
-        )
+        return AlembicOptions(python=python, **vars(self))
 
 
 @Parameter(name="*", group=DJANGO)
@@ -75,9 +64,7 @@ class DjangoFlags:
 
     def options(self, python: str | None) -> DjangoOptions:
         """Return the options of the operation."""
-        return DjangoOptions(
-            manage=self.manage, settings=self.settings, python=python, alias=self.alias
-        )
+        return DjangoOptions(python=python, **vars(self))
 
 
 async def import_(
@@ -111,10 +98,9 @@ async def import_(
             operation = partial(import_files, tool=tool, folder=_required(tool, folder))
         case _:
             assert_never(tool)
-    options = refuse_idle_dev(options, live=False)
     if options.timeout is None:
         options = replace(options, timeout=0)
-    selection = (await select(options, Which.FILES)).with_own_files()
+    selection = (await select(options, Which.FILES)).for_writing()
     outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
     return await report("import", outcomes, selection, Texts(_print_imported))
 

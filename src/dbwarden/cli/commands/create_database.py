@@ -1,9 +1,9 @@
-"""The command that creates databases."""
+"""``create-database``: the databases that were created and migrated."""
 
 from functools import partial
 
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Table, ok_cell, report, run
+from dbwarden.cli.run import Again, Table, ok_cell, report, run
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell
 from dbwarden.operations.create_database import CreateDatabaseResult
@@ -34,19 +34,11 @@ async def create_database(
     no_migrate
         Do not migrate the database.
     """
-    operation = partial(
-        create_one,
-        template=template,
-        owner=owner,
-        encoding=encoding,
-        if_not_exists=if_not_exists,
-        migrate=not no_migrate,
-    )
+    new = {"template": template, "owner": owner, "encoding": encoding}
+    operation = partial(create_one, if_not_exists=if_not_exists, migrate=not no_migrate, **new)
     selection = await select(options, Which.WRITABLE, unlisted=True)
     outcomes = await run(operation, selection)
-    again = ["--if-not-exists", *(["--no-migrate"] if no_migrate else [])]
-    for name, value in (("template", template), ("owner", owner), ("encoding", encoding)):
-        again += [f"--{name}", value] if value is not None else []
+    again: Again = {"if_not_exists": True, "no_migrate": no_migrate, **new}
     view = Table(("", "version", "applied"), _create_cells)
     return await report("create-database", outcomes, selection, view, again=again)
 

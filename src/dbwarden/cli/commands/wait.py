@@ -1,0 +1,19 @@
+"""``wait``: wait until the databases answer."""
+
+from dbwarden.cli.options import FleetOptions
+from dbwarden.cli.run import Table, ok_cell, report, run
+from dbwarden.cli.selection import select
+from dbwarden.cli.style import Cell
+from dbwarden.operations.wait import WaitResult
+from dbwarden.operations.wait import wait as wait_one
+
+
+async def wait(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
+    """Wait until the databases answer, for at most --timeout seconds each."""
+    selection = await select(options)
+    outcomes = await run(wait_one, selection)
+    return await report("wait", outcomes, selection, Table(("", "server", "attempts"), _wait_cells))
+
+
+def _wait_cells(result: WaitResult) -> tuple[Cell, ...]:
+    return (ok_cell("answers"), result.server_version, str(result.attempts))
