@@ -27,12 +27,19 @@ from dbwarden.schema import (
 from dbwarden.schema.closure import reachable
 
 WRITE_IT = "To have it, write its SQL into a migration: dbwarden make-migrations --empty -m ..."
+NOT_WRITTEN = "dbwarden does not write this kind"
+PARTITIONS = "partitions"
+"""The kind of the partitions of a table that no model declares."""
+
 PARTS_OF_TABLES = {ObjectKind.COLUMN, ObjectKind.CONSTRAINT, *ON_TABLES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """An object that was not compared: its kind, its name, the reason, and the next step."""
+    """An object that was not compared: its kind, its name, the reason, and the next step.
+
+    ``count`` is the number of :data:`PARTITIONS` of the table *name*.
+    """
 
     kind: str
     name: str
@@ -41,32 +48,12 @@ class LeftOut:
     count: int = 1
 
     def __str__(self) -> str:
-        """Return a readable text: ``column docs.words (needs ...)``."""
-        return f"{self.kind} {self.name} ({self.why})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotWritten(LeftOut):
-    """An object of a kind that dbwarden does not write."""
-
-    why: str = "dbwarden does not write this kind"
-
-    def __str__(self) -> str:
-        """Return the kind and the name."""
-        return f"{self.kind} {self.name}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UndeclaredPartitions(LeftOut):
-    """The partitions of the table *name* that were not compared; ``count`` is their number."""
-
-    kind: str = "partitions"
-
-    def __str__(self) -> str:
-        """Return a readable text: ``3 partitions of t were left alone: no model declares them``."""
-        number = "1 partition" if self.count == 1 else f"{self.count} partitions"
-        verb = "was" if self.count == 1 else "were"
-        return f"{number} of {self.name} {verb} left alone: {self.why}"
+        """Return a readable text: ``column docs.words (needs ...)``, ``conversion con``."""
+        if self.kind == PARTITIONS:
+            number = "1 partition" if self.count == 1 else f"{self.count} partitions"
+            verb = "was" if self.count == 1 else "were"
+            return f"{number} of {self.name} {verb} left alone: {self.why}"
+        return f"{self.kind} {self.name}" + (f" ({self.why})" if self.why != NOT_WRITTEN else "")
 
 
 def unclaimed(tables: Mapping[str, str]) -> tuple[LeftOut, ...]:
@@ -134,7 +121,7 @@ def names_of(left: AbstractSet[Ref], *schemas: Schema) -> tuple[LeftOut, ...]:
         kind = ref.part if ref.kind is ObjectKind.OTHER and ref.part else ref.kind.value
         name = display_name(ref, default).removeprefix(f"{kind} ")
         if ref.kind is ObjectKind.OTHER:
-            items.append(NotWritten(kind=kind, name=name))
+            items.append(LeftOut(kind=kind, name=name, why=NOT_WRITTEN))
             continue
         needed = next((it for each in needs for it in each.get(ref, ()) if it in left), None)
         why = f"needs {display_name(needed, default)}" if needed else "needs what was left out"

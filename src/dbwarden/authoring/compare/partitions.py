@@ -7,7 +7,7 @@ each table. A partition is dropped with its table.
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
-from dbwarden.authoring.compare.left_out import LeftOut, UndeclaredPartitions
+from dbwarden.authoring.compare.left_out import PARTITIONS, LeftOut
 from dbwarden.authoring.labels import label
 from dbwarden.schema import (
     Namespace,
@@ -53,7 +53,8 @@ def counted(
 ) -> Iterator[LeftOut]:
     """Yield the number of partitions in *partitions* for each table; no *by* declares them."""
     for parent, count in sorted(Counter(partitions.values()).items()):
-        yield UndeclaredPartitions(
+        yield LeftOut(
+            kind=PARTITIONS,
             name=label(parent, default),
             why=f"no {by} declares them",
             next_step=COMPARE_THEM,
