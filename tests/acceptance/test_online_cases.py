@@ -16,6 +16,7 @@ from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import ObjectKind, Schema
 from tests.acceptance.cases import Case
 from tests.acceptance.judging import Database, Judge, judging
+from tests.acceptance.random_tables import random_case
 from tests.acceptance.test_cases import CASES, assert_same, renaming
 
 # Its rollback reads a column that has to have its old type already.
@@ -91,6 +92,15 @@ async def test_files_for_tables_in_use_lead_there_and_back(case: Case, judge: Ju
 @pytest.mark.parametrize("case", RENAMED)
 async def test_renames_in_place_lead_there_and_back(case: Case, judge: Judge) -> None:
     await assert_there_and_back(case, judge, ())
+
+
+@pytest.mark.long(share=12)
+@pytest.mark.parametrize("seed", range(240))
+async def test_files_for_random_changes_lead_there_and_back(seed: int, judge: Judge) -> None:
+    case = random_case(seed)
+    renames = [renaming(text) for text in case.renames]
+    in_use = tuple(it for it in renames if isinstance(it, Rename)) if seed % 4 else ()
+    await assert_there_and_back(case, judge, in_use)
 
 
 async def assert_there_and_back(case: Case, judge: Judge, in_use: tuple[Rename, ...]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any
 
-from dbwarden.diff.changes import Change, Rename
+from dbwarden.diff.changes import Change, Create, Drop, Rename
 from dbwarden.schema import Ref
 
 
@@ -22,6 +22,12 @@ class Stage(IntEnum):
     SWITCH = 4
     TIDY = 5
     CONTRACT = 6
+
+
+Stages = dict[tuple[Ref, type[Change] | None], Stage]
+"""Stages of an object's last statement, of one type of change or of any."""
+
+_UNDONE_BY: Mapping[type[Change], type[Change]] = {Create: Drop, Drop: Create}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class RenderOptions:
     using_back: Mapping[str, str] = field(default_factory=dict)
     rewritten: Collection[str] = ()
     allow_rewrite: Collection[str] = ()
-    stages: Mapping[Ref, Stage] = field(default_factory=dict)
+    stages: Stages = field(default_factory=dict)
     together: bool = False
     renames_in_use: Collection[Rename] = ()
 
@@ -127,6 +133,10 @@ def merge_statements(statements: Iterable[PlannedStatement]) -> tuple[PlannedSta
     return tuple(found)
 
 
-def stages_of(statements: Iterable[PlannedStatement]) -> dict[Ref, Stage]:
-    """Return the stage of each object's last statement, for the other direction."""
-    return {item.change.ref: item.stage for item in statements if item.stage is not None}
+def stages_of(statements: Iterable[PlannedStatement]) -> Stages:
+    """Return the stages of *statements* by the change that undoes them, and by object."""
+    staged = [(item.change, item.stage) for item in statements if item.stage is not None]
+    by_object: Stages = {(change.ref, None): stage for change, stage in staged}
+    return by_object | {
+        (change.ref, _UNDONE_BY.get(type(change), type(change))): stage for change, stage in staged
+    }

@@ -6,6 +6,7 @@ the new type, filled by a trigger and a backfill, takes over the name of the fir
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from dbwarden.dialects.postgresql.ddl.capacity import KEEPS, Effect, conversion_effect
@@ -14,7 +15,7 @@ from dbwarden.dialects.postgresql.ddl.context import Context
 from dbwarden.dialects.postgresql.ddl.filling import NO_KEY, has_key, in_use
 from dbwarden.dialects.postgresql.ddl.zones import zone_conversion
 from dbwarden.dialects.postgresql.sql.quoting import quote
-from dbwarden.diff.changes import Alter, Change, Drop, Rename
+from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
 from dbwarden.diff.renames import apply_renames
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
@@ -27,12 +28,15 @@ from dbwarden.schema import (
     ObjectKind,
     QualifiedName,
     Ref,
+    Routine,
     Schema,
     Table,
+    View,
     free_name,
     object_name,
     ref_of,
 )
+from dbwarden.schema.closure import reachable
 
 MOVABLE = frozenset(
     {
@@ -283,7 +287,8 @@ def _refuse_immovable(ctx: Context, changes: Sequence[Change], move: Move) -> No
         UnsupportedChange: Names what prevents it, and the flag for the plain form.
     """
     label = ctx.label(move.table, move.name)
-    for reason in obstacles(ctx, changes, move):
+    own = ref_of(ObjectKind.COLUMN, move.table, move.before.name)
+    for reason in (*obstacles(ctx, changes, move), *late_readers(ctx, changes, {own})):
         raise UnsupportedChange(
             f"{label} cannot change its type without a rewrite of its table: {reason}.",
             next_step=f"Pass --allow-rewrite {label} to rewrite the table under a lock that blocks "
@@ -322,6 +327,22 @@ def obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[s
             case _:
                 pass
     yield from _users(ctx, changes, move)
+
+
+def late_readers(ctx: Context, changes: Sequence[Change], start: AbstractSet[Ref]) -> Iterator[str]:
+    """Yield the views and functions that use *start* until the last file of the set drops them.
+
+    Until then they have followed it to another name, which the rollback of that file would need.
+    """
+    users = ctx.current.needed_by()
+    readers = reachable(start, lambda ref: users.get(ref, ()))
+    made = {change.ref for change in changes if isinstance(change, Create)}
+    for change in changes:
+        match change:
+            case Drop(obj=View() | Routine()) if change.ref in readers - made:
+                yield f"{change.ref} uses it and is dropped as well"
+            case _:
+                pass
 
 
 def _users(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.context import Context
+from dbwarden.dialects.postgresql.ddl.moves import late_readers
 from dbwarden.dialects.postgresql.ddl.names import columns
 from dbwarden.dialects.postgresql.ddl.objects import rename
 from dbwarden.dialects.postgresql.ddl.online import Planned, Replaced, in_stage, serving
@@ -12,7 +13,7 @@ from dbwarden.dialects.postgresql.sql.quoting import text_literal
 from dbwarden.diff.changes import Change, Drop, Rename
 from dbwarden.diff.statements import PlannedStatement, Sql, Stage
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, ObjectKind, Table
+from dbwarden.schema import Column, ObjectKind, Ref, Table
 
 SECURITY_INVOKER_VERSION = 150000
 _PARTS = (ObjectKind.CONSTRAINT, ObjectKind.INDEX)
@@ -109,6 +110,7 @@ def _obstacles(ctx: Context, changes: Sequence[Change], pair: Rename) -> Iterato
         yield "its old name becomes that of another object"
     if ctx.has(new):
         yield f"{ctx.label(new)} exists already"
+    yield from late_readers(ctx, changes, {table.ref, *_columns(ctx, table.ref)})
     for change in changes:
         match change:
             case Rename(before=before, after=after) if before.part is not None:
@@ -143,16 +145,26 @@ def refuse_in_place(ctx: Context, statements: Sequence[PlannedStatement]) -> Non
     Raises:
         UnsupportedChange: Names the object.
     """
+    changes = [item.change for item in statements]
     later = {item.change.table for item in statements if (item.stage or 0) > Stage.EXPAND}
-    for item in statements:
-        change = item.change
+    for change in changes if later else ():
         if not isinstance(change, Rename) or change in ctx.options.renames_in_use:
             continue
-        if change.before.kind not in _PARTS and change.after.table in later:
+        if change.before.kind in _PARTS:
+            continue
+        reasons = late_readers(ctx, changes, {change.before, *_columns(ctx, change.before)})
+        if change.after.table in later or any(reasons):
             old = ctx.label(change.before.table, change.before.part)
             new = change.after.part or ctx.label(change.after.table)
             raise UnsupportedChange(
                 f"{old} cannot become {new} in place in a set of several files, of which a later "
-                f"one changes {ctx.label(change.after.table)} as well.",
+                "one changes or drops what has to do with it.",
                 next_step="Leave the new name, or the other changes, to a migration of its own.",
             )
+
+
+def _columns(ctx: Context, ref: Ref) -> Iterator[Ref]:
+    """Yield the columns of the table *ref*."""
+    table = ctx.current.table(ref.table) if ref.kind is ObjectKind.TABLE else None
+    if table is not None:
+        yield from (table.column_ref(column.name) for column in table.columns)

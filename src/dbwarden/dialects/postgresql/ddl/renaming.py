@@ -6,7 +6,7 @@ uses the old column is built on the new one, and is dropped together with the ol
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
@@ -117,6 +117,9 @@ def renaming(ctx: Context, changes: Sequence[Change], retyped: Sequence[Move]) -
         first=tuple(_items(moves, original, final, new=False)),
         second=tuple(_items(moves, final, original, new=True)),
     )
+    gone = {(move.table, move.retired) for move in moves}
+    if not back:
+        _refuse_shared(ctx, renamed.first, changes, gone)
     replaced: Replaced = {}
     for change in changes:
         if (grants := _grants(change)) is not None:
@@ -124,11 +127,25 @@ def renaming(ctx: Context, changes: Sequence[Change], retyped: Sequence[Move]) -
             replaced[change] = list(serving(change, change_privileges(ctx, was, now)))
         elif renamed.includes(change):
             replaced[change] = []
-    gone = {(move.table, move.retired) for move in moves}
     ends = next(it for it in reversed(changes) if _column_of(it, Drop) in gone)
     replaced[moves[0].change] = list(_begin(ctx, renamed))
     replaced[ends] = list(_end_back(ctx, renamed) if back else _end(ctx, renamed))
     return replaced
+
+
+def _refuse_shared(
+    ctx: Context,
+    copies: Sequence[Copy],
+    changes: Sequence[Change],
+    gone: Iterable[tuple[QualifiedName, str]],
+) -> None:
+    """Raise if something on a renamed column is also on one that is dropped, but for *gone*."""
+    others = {it.ref: "?" for it in changes if _column_of(it, Drop) not in (None, *gone)}
+    theirs = {(table, item.name) for table, item, _ in items_using(ctx.current, others)}
+    for copy in copies:
+        if (copy.table, copy.item.name) in theirs:
+            reason = f"{copy.item.name} uses a column that is dropped as well"
+            raise refusal(ctx.label(copy.move.table, copy.move.old), reason)
 
 
 def refusal(label: str, reason: str) -> UnsupportedChange:

@@ -56,12 +56,18 @@ def with_stages(
     if not staged and (options.together or not _mixes(statements, reuse, options)):
         return tuple(statements)
     first = staged[0] if staged else len(statements)
-    return tuple(
-        item
-        if item.stage is not None
-        else replace(item, stage=_stage(item.change, place < first, reuse, options), joins=None)
-        for place, item in enumerate(statements)
-    )
+    created: dict[Ref, Stage] = {}
+    found: list[PlannedStatement] = []
+    for place, item in enumerate(statements):
+        if item.stage is None:
+            stage = created.get(item.change.ref)
+            if stage is None or not isinstance(item.change, Alter):
+                stage = _stage(item.change, place < first, reuse, options)
+            item = replace(item, stage=stage, joins=None)
+            if isinstance(item.change, Create):
+                created[item.change.ref] = stage
+        found.append(item)
+    return tuple(found)
 
 
 def _stage(change: Change, early: bool, reuse: _Reuse, options: RenderOptions) -> Stage:
@@ -76,12 +82,13 @@ def _stage(change: Change, early: bool, reuse: _Reuse, options: RenderOptions) -
         case Rename() | RenameValue():
             return Stage.EXPAND
         case _ if options.back:
-            return options.stages.get(change.ref, Stage.SWITCH)
+            of_object = options.stages.get((change.ref, None), Stage.SWITCH)
+            return options.stages.get((change.ref, type(change)), of_object)
         case _ if change.ref in reuse.any:
             return Stage.SWITCH
         case _ if _is_removal(change):
             return Stage.CONTRACT
-        case Create() if early:
+        case Create(obj=obj) if early or isinstance(obj, Column):
             return Stage.EXPAND
         case Alter(after=Enum()) if early:
             return Stage.EXPAND
@@ -119,10 +126,13 @@ def _reuse(changes: Sequence[Change]) -> _Reuse:
 
 
 def _successions(changes: Sequence[Change]) -> Iterator[tuple[Ref, Ref]]:
-    """Yield each dropped object with the other one that takes its name."""
+    """Yield each object that loses a name with the other one that takes it."""
     named = [(it, *names(it)) for it in changes if not isinstance(it, RenameValue)]
     owners = {
-        name: it.ref for it, _, frees in named if isinstance(it, Drop) for name in sorted(frees)
+        name: it.ref
+        for it, _, frees in named
+        if not isinstance(it, Rename)
+        for name in sorted(frees)
     }
     for heir, takes, _ in named:
         yield from (
