@@ -20,12 +20,13 @@ import threading
 import time
 import venv
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
+import asyncpg
 
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 
@@ -247,6 +248,13 @@ class Workplace:
                 subprocess.run(list(map(str, [*pip, *more])), check=True)
         (self.folder / "installed").touch()
 
+    @property
+    def version(self) -> str:
+        """The version that is installed."""
+        package = (*self.application.alone, *self.application.packages)[0]
+        code = f"from importlib.metadata import version; print(version({package!r}))"
+        return self.run(self.python, "-c", code).stdout.strip()
+
     def prepare(self) -> None:
         """Write a new project whose databases are those that Alembic makes."""
         shutil.rmtree(self.project, ignore_errors=True)
@@ -278,8 +286,7 @@ class Workplace:
         if one.kind == "postgresql":
             anyio.run(self.server.create_database, f"{one.name}_{name}")
             if one.setup:
-                plain = self.url("postgresql", name)
-                subprocess.run(["psql", "-qc", one.setup, plain], check=True)
+                anyio.run(_execute, self.url("postgresql", name), one.setup)
         url = self.url(one.driver, name)
         place = (self.fill(one.ini), one.location, url, one.base, revision)
         done = self.run(self.python, "-c", UPGRADE, *place, url=url)
@@ -306,11 +313,17 @@ class Workplace:
         return "none"
 
 
+async def _execute(url: str, sql: str) -> None:
+    database = await asyncpg.connect(url)
+    await database.execute(sql)
+    await database.close()
+
+
 class Unexpected(Exception):
     """A command failed; the text is for the table."""
 
 
-HEAD = "| application | server | files | without review | schemas | drift | time |"
+HEAD = "| application | version | server | files | without review | schemas | drift | time |"
 
 
 @dataclass(slots=True)
@@ -325,7 +338,7 @@ class Total:
 
     def fail(self, place: Workplace, why: str) -> None:
         """Add the row of an application that could not be imported."""
-        self.add(f"| {place.application.name} | | | | {' '.join(why.split())} | | |", False)
+        self.add(f"| {place.application.name} | | | | | {' '.join(why.split())} | | |", False)
 
     def add(self, row: str, good: bool) -> None:
         """Add and print a row."""
@@ -348,13 +361,14 @@ class Total:
         share = f"{plain} ({100 * plain / len(files):.0f} %)"
         name, server = place.application.name, result["server"]
         row = (
-            f"| {name} | {server} | {len(files)} | {share} | {equal} | {drift} | {seconds:.0f} s |"
+            f"| {name} | {place.version} | {server} | {len(files)} | {share} | {equal} | {drift} "
+            f"| {seconds:.0f} s |"
         )
         self.add(row, not differ and drift == "none")
 
     def table(self) -> str:
         """Return the table in Markdown, and the sum."""
-        lines = [HEAD, "|---|---|---|---|---|---|---|", *sorted(self.rows)]
+        lines = [HEAD, "|---" * 8 + "|", *sorted(self.rows)]
         share = 100 * self.plain / max(1, self.files)
         return "\n".join(
             [*lines, "", f"{self.plain} of {self.files} without review ({share:.1f} %)", ""]
@@ -387,7 +401,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     given = parser.parse_intermixed_args(arguments)
-    server, total = EmbeddedServer(tcp=True), Total()
+    server, total, runs = EmbeddedServer(tcp=True), Total(), list[Future[None]]()
     locks = {application.name: threading.Lock() for application in APPLICATIONS}
     server.start()
     try:
@@ -398,7 +412,9 @@ def main(arguments: Sequence[str]) -> int:
                 folder = given.folder.absolute() / application.name
                 folder.mkdir(parents=True, exist_ok=True)
                 place = Workplace(application, folder, server)
-                pool.submit(try_one, place, total, locks[application.name])
+                runs.append(pool.submit(try_one, place, total, locks[application.name]))
+        for run in runs:
+            run.result()
     finally:
         server.stop()
     sys.stdout.write(f"\n{total.table()}")

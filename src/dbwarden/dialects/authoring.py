@@ -65,6 +65,18 @@ def setup_of(config: DatabaseConfig) -> Migration | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """A statement that is sent until it changes no row.
+
+    ``parts`` is its text. Between each two of them is a number that grows: ``counters`` has the
+    first value and the step of each.
+    """
+
+    parts: tuple[str, ...]
+    counters: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableLock:
     """The strongest lock that a statement took on a table that existed before it.
 
@@ -277,6 +289,13 @@ class AuthoringDialect(Protocol):
 
     def now(self, unit: Unit) -> LiteralString:
         """Return the SQL of the current time."""
+        ...
+
+    def repeat(self, statement: Repeated, *, commits: bool) -> str | None:
+        """Return the SQL that runs *statement* until it changes no row; ``None`` if there is none.
+
+        If it *commits* after each time, it cannot run in a transaction.
+        """
         ...
 
     def are_equivalent(self, one: object, other: object) -> bool | None:

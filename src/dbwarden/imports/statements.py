@@ -1,12 +1,14 @@
 """Decide which recorded statements belong into a migration file, and what needs a review. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from dbwarden.authoring.labels import shorten
+from dbwarden.dialects.authoring import Repeated
 from dbwarden.files.lexing import Lexis, skip_gap
+from dbwarden.imports.loops import Sent, find_loops
 from dbwarden.imports.recorded import Literal, NoLiteral, Now, Recorded
 
 _WORD = re.compile(r"[A-Za-z]+")
@@ -48,37 +50,68 @@ class Script:
 class Rules:
     """How statements of one database are read.
 
-    ``ignored`` is the table of the other tool. ``today`` are the dates of the import.
+    ``ignored`` is the table of the other tool. ``today`` are the dates of the import. ``repeat``
+    writes a loop; see ``AuthoringDialect.repeat``.
     """
 
     lexis: Lexis
     literal: Literal
     now: Now
+    repeat: Callable[[Repeated, bool], str | None]
     ignored: str
     today: frozenset[date] = frozenset()
 
 
 def script_of(
-    recorded: Sequence[Recorded], rules: Rules, again: Sequence[Recorded] | None = None
+    recorded: Sequence[Recorded],
+    rules: Rules,
+    again: Sequence[Recorded] | None = None,
+    tries: Sequence[Sequence[Recorded]] = (),
 ) -> Script:
     """Return the script of *recorded*; *again* is the recording of a second run, if there was one.
 
-    What differs between the two was made at that moment.
+    What differs between the two was made at that moment. *tries* are the runs with other counts of
+    rows; see ``find_loops``.
     """
-    texts, reviews = _texts(recorded, rules)
+    loops: Mapping[int, Repeated | None] = {}
+    if any(item.counted for item in recorded):
+        loops = _explain_counts(recorded, rules, tries)
+    texts, reviews = _texts(recorded, rules, loops)
     if again is not None:
+        plain, _ = _texts(recorded, rules)
         repeated, _ = _texts(again, rules)
-        reviews += _made_at_that_moment(texts, repeated, rules)
+        reviews += _made_at_that_moment(plain, repeated, rules)
     return Script(texts=tuple(texts), reviews=tuple(dict.fromkeys(reviews)))
 
 
-def _texts(recorded: Sequence[Recorded], rules: Rules) -> tuple[list[Text], list[str]]:
+def _explain_counts(
+    recorded: Sequence[Recorded], rules: Rules, tries: Sequence[Sequence[Recorded]]
+) -> Mapping[int, Repeated | None]:
+    """Return the loop of each statement whose count decides at most how often it is sent."""
+    try:
+        loops = find_loops(
+            list(_sent(recorded, rules)), [list(_sent(one, rules)) for one in tries], rules.lexis
+        )
+    except (LookupError, NoLiteral):
+        return {}
+    return {place: loops.get(place) for place, item in enumerate(recorded) if item.counted}
+
+
+def _sent(recorded: Sequence[Recorded], rules: Rules) -> Iterator[Sent]:
+    for place, item in enumerate(recorded):
+        if _first_word(item.sql, rules.lexis) not in _TRANSACTION:
+            yield Sent(place, "\n".join(item.render(rules.lexis, rules.literal, rules.now)))
+
+
+def _texts(
+    recorded: Sequence[Recorded], rules: Rules, loops: Mapping[int, Repeated | None] | None = None
+) -> tuple[list[Text], list[str]]:
     texts: list[Text] = []
     reviews: list[str] = []
     read: dict[str, None] = {}
     after_commit = False
     ignored = re.compile(rf"(?<![\w.]){re.escape(rules.ignored)}(?!\w)")
-    for item in recorded:
+    for place, item in enumerate(recorded):
         word = _first_word(item.sql, rules.lexis)
         if word in _TRANSACTION:
             after_commit = word in ("commit", "end")
@@ -93,10 +126,16 @@ def _texts(recorded: Sequence[Recorded], rules: Rules) -> tuple[list[Text], list
         except NoLiteral as error:
             reviews.append(f"{error}: {_quote(item.sql)} is missing")
             continue
-        if item.returns_rows or item.counted:
+        outside = item.autocommit or after_commit
+        if item.returns_rows or (item.counted and place not in (loops or {})):
             what = "returns" if item.returns_rows else "counts"
             reviews.append(f"it reads what {_quote(item.sql)} {what}; what follows is missing")
-        texts += [Text(sql, item.autocommit or after_commit) for sql in rendered]
+        elif loops and (loop := loops.get(place)) is not None:
+            repeated = rules.repeat(loop, outside)
+            if repeated is None:
+                reviews.append(f"it repeats {_quote(item.sql)}; the file has it once")
+            rendered = rendered if repeated is None else (repeated,)
+        texts += [Text(sql, outside) for sql in rendered]
         after_commit = False
     if read:
         reviews.insert(

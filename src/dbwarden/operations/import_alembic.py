@@ -81,11 +81,12 @@ class _Import:
 
     async def all(self) -> None:
         """Record every revision that has no file."""
-        existing = self.drafts.existing
+        existing, dialect = self.drafts.existing, self.session.authoring_dialect
         rules = Rules(
             lexis=lexis_of(self.config.database_type),
-            literal=self.session.authoring_dialect.literal,
-            now=self.session.authoring_dialect.now,
+            literal=dialect.literal,
+            now=dialect.now,
+            repeat=lambda loop, commits: dialect.repeat(loop, commits=commits),
             ignored=DEFAULT_TABLE,
             today=frozenset((datetime.now().date(), datetime.now(UTC).date())),
         )

@@ -156,8 +156,8 @@ NOTES = {
     """,
     # what another database may answer differently
     "counts": """
-        while bind.execute(users.update().where(sa.false()).values(email="c")).rowcount:
-            pass
+        if not bind.execute(users.update().where(sa.false()).values(email="c")).rowcount:
+            bind.execute(users.insert().values(email="c"))
     """,
     "returns": """
         new = bind.execute(users.insert().values(email="b").returning(users.c.id)).scalar()

@@ -6,13 +6,18 @@ import pytest
 
 from dbwarden.dialects.authoring import Unit
 from dbwarden.dialects.postgresql.scratch.authoring_dialect import NOW
+from dbwarden.dialects.postgresql.sql.loops import repeat
 from dbwarden.dialects.postgresql.sql.quoting import value_literal
 from dbwarden.files.lexing import POSTGRESQL
 from dbwarden.imports.recorded import Instant, Recorded
 from dbwarden.imports.statements import Rules, Script, script_of
 
 RULES = Rules(
-    lexis=POSTGRESQL, literal=value_literal, now=NOW.__getitem__, ignored="alembic_version"
+    lexis=POSTGRESQL,
+    literal=value_literal,
+    now=NOW.__getitem__,
+    repeat=lambda loop, commits: repeat(loop, commits=commits),
+    ignored="alembic_version",
 )
 
 

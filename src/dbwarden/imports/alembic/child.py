@@ -191,7 +191,8 @@ def answer(request: dict[str, Any], recorder: Recorder, state: dict[str, Project
         return {}
     if request["do"] == "describe":  # after env.py, which may change the version locations
         return state["project"].describe()
-    recorder.begin(request["addresses"], request.get("only"))
+    names = ("addresses", "only", "count", "times")
+    recorder.begin(**{name: request[name] for name in names if name in request})
     try:
         if request["do"] == "base":
             build_base(request["object"], state["project"].kind, recorder)

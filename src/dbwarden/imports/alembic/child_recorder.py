@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ else:  # run as a part of a program: the other file is in the same folder
     from child_connections import encode_all, key_of, redirect_postgresql
 
 MARK = "dbwarden_target"
+QUERY = "sqlalchemy.orm.query"
+"""Its update() and delete() return the count to the revision."""
+MOST = 60
+"""How many counts of a run are made up: a loop over them must end."""
 
 
 class Refused(Exception):
@@ -30,7 +35,7 @@ def asks_for_rows(context: Any) -> bool:
     return bool(getattr(compiled.statement, "_returning", True))
 
 
-def watch_counts() -> None:
+def watch_counts(recorder: Recorder) -> None:
     """Note each statement whose number of rows is read, except by SQLAlchemy itself."""
     from sqlalchemy.engine import CursorResult
 
@@ -40,9 +45,11 @@ def watch_counts() -> None:
     def rowcount(result: Any) -> Any:
         item = getattr(result.context, "dbwarden_item", None)
         caller = sys._getframe(1).f_globals.get("__name__") or ""
-        if item is not None and not caller.startswith("sqlalchemy."):
-            item["counted"] = True
-        return original(result)
+        if item is None or (caller.startswith("sqlalchemy.") and caller != QUERY):
+            return original(result)
+        item["counted"] = True
+        invented = recorder.invent_count(item)
+        return original(result) if invented is None else invented
 
     owner.rowcount = property(rowcount)
 
@@ -61,13 +68,24 @@ class Recorder:
         self.statements: list[dict[str, Any]] = []
         self.inside = False
         self.refused: Refused | None = None
+        self.count: int | None = None
+        self.times = 0
+        self.invented: dict[str, list[dict[str, Any]]] = {}
 
-    def begin(self, addresses: list[dict[str, Any]], only: int | None) -> None:
+    def begin(
+        self,
+        addresses: list[dict[str, Any]],
+        only: int | None = None,
+        count: int | None = None,
+        times: int = 0,
+    ) -> None:
         """Start a run on *addresses*; connections of earlier runs are not used again.
 
-        Every connection goes to the address number *only*, if it is given.
+        Every connection goes to the address number *only*, if it is given. Each statement changes
+        *count* rows the first *times* times, if it is given, as far as the revision can see.
         """
         self.addresses, self.only, self.statements = addresses, only, []
+        self.count, self.times, self.invented = count, times, {}
         self.generation += 1
         self.inside, self.refused = False, None
 
@@ -100,6 +118,20 @@ class Recorder:
             redirect_postgresql(dialect, address, cargs, cparams)
         if record is not None:
             record.info[MARK] = (target, self.generation)
+
+    def invent_count(self, item: dict[str, Any]) -> int | None:
+        """Return the number of rows that *item* shall seem to have changed; ``None`` for its own.
+
+        Statements that differ in numbers are one.
+        """
+        if self.count is None or not item["inside"]:
+            return None
+        executions = self.invented.setdefault(re.sub(r"[0-9]+", "0", item["sql"]), [])
+        if not any(item is each for each in executions):
+            if len(executions) >= self.times or sum(map(len, self.invented.values())) >= MOST:
+                return None
+            executions.append(item)
+        return self.count
 
     def _number_of(self, key: tuple[Any, ...]) -> int:
         if key not in self.targets:
@@ -199,7 +231,7 @@ class Recorder:
             if mark is not None and mark[1] != self.generation:
                 raise DisconnectionError("a connection of an earlier run")
 
-        watch_counts()
+        watch_counts(self)
         event.listen(Engine, "do_connect", self.redirect)
         event.listen(Engine, "before_cursor_execute", self.before)
         event.listen(Engine, "after_cursor_execute", self.after)

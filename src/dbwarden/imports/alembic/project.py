@@ -18,6 +18,7 @@ from dbwarden.types import DialectName
 
 _PROGRAM = Path(__file__).with_name("child.py")
 DEFAULT_TABLE = "alembic_version"
+Direction = Literal["upgrade", "downgrade"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ class AlembicProject:
         return self.databases[self.own]
 
     async def copies(self) -> list[ScratchDatabase]:
-        """Return copies of all databases."""
+        """Return copies of all databases, as Alembic has left them."""
         return [
             await self.servers[kind].create(copy_of=database)
             for kind, database in zip(self.kinds, self.databases, strict=True)
@@ -105,16 +106,19 @@ class AlembicProject:
     async def run(
         self,
         revision: Revision,
-        direction: Literal["upgrade", "downgrade"],
+        direction: Direction,
         databases: Sequence[ScratchDatabase],
+        **more: int,
     ) -> Answer:
-        """Run one revision on *databases*.
+        """Run one revision on *databases*; *more* is for the process (``Recorder.begin``).
 
         Raises:
             ImportFailed: Its connections cannot be redirected.
         """
         start = datetime.now(UTC)
-        answer = await self._ask(databases, do="run", revision=revision.id, direction=direction)
+        answer = await self._ask(
+            databases, do="run", revision=revision.id, direction=direction, **more
+        )
         return self._answer(answer, start)
 
     async def build_base(self, name: str) -> Answer:

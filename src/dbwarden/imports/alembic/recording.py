@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.errors import ImportFailed
 from dbwarden.files.migration import Origin
-from dbwarden.imports.alembic.project import AlembicProject, Answer, Revision
+from dbwarden.imports.alembic.project import AlembicProject, Answer, Direction, Revision
 from dbwarden.imports.file_text import ImportedFile
+from dbwarden.imports.loops import COUNTS, TIMES
 from dbwarden.imports.schemas import describe, read_schema
 from dbwarden.imports.statements import Rules, script_of
 from dbwarden.schema import Schema
@@ -17,13 +18,16 @@ from dbwarden.types import Location
 class Recording:
     """What one revision sent in each run, and the schemas that Alembic arrived at.
 
-    ``restored`` is the schema after the downgrade, ``None`` if it failed.
+    ``restored`` is the schema after the downgrade, ``None`` if it failed. ``upgrade_tries`` and
+    ``downgrade_tries`` are runs in which statements seemed to change rows.
     """
 
     revision: Revision
     upgrade: Answer
     again: Answer
+    upgrade_tries: tuple[Answer, ...]
     downgrade: Answer
+    downgrade_tries: tuple[Answer, ...]
     before: Schema = field(repr=False)
     after: Schema = field(repr=False)
     restored: Schema | None = field(repr=False)
@@ -55,11 +59,13 @@ async def record(project: AlembicProject, revision: Revision, before: Schema) ->
         ImportFailed: It fails on the empty database.
     """
     copies = await project.copies()
-    upgrade = await advance(project, revision)
     again = await project.run(revision, "upgrade", copies)
+    upgrade_tries = await _try_counts(project, revision, "upgrade", again)
+    upgrade = await advance(project, revision)
     downgrade, restored = Answer((), "the second upgrade failed"), None
     if again.problem is None:
         downgrade = await project.run(revision, "downgrade", copies)
+    downgrade_tries = await _try_counts(project, revision, "downgrade", downgrade)
     if downgrade.problem is None:
         restored = await read_schema(copies[project.own], project.table)
     await project.discard(copies)
@@ -67,11 +73,25 @@ async def record(project: AlembicProject, revision: Revision, before: Schema) ->
         revision=revision,
         upgrade=upgrade,
         again=again,
+        upgrade_tries=upgrade_tries,
         downgrade=downgrade,
+        downgrade_tries=downgrade_tries,
         before=before,
         after=await read_schema(project.database, project.table),
         restored=restored,
     )
+
+
+async def _try_counts(
+    project: AlembicProject, revision: Revision, direction: Direction, answer: Answer
+) -> tuple[Answer, ...]:
+    """Run *revision* with other counts, in copies, if *answer* says that it reads them."""
+    tries = list[Answer]()
+    for count in COUNTS if any(item.counted for item in answer.inside) else ():
+        copies = await project.copies()
+        tries.append(await project.run(revision, direction, copies, count=count, times=TIMES))
+        await project.discard(copies)
+    return tuple(tries)
 
 
 async def compose(
@@ -79,8 +99,10 @@ async def compose(
 ) -> ImportedFile:
     """Return the file of *recording*; *table* is Alembic's table if it is not the default one."""
     revision = recording.revision
-    up = script_of(recording.upgrade.inside, rules, recording.again.inside)
-    down = script_of(recording.downgrade.inside, rules)
+    tries = [each.inside for each in recording.upgrade_tries]
+    up = script_of(recording.upgrade.inside, rules, recording.again.inside, tries)
+    tries = [each.inside for each in recording.downgrade_tries]
+    down = script_of(recording.downgrade.inside, rules, tries=tries)
     reviews = [*up.reviews, *(f"in the rollback, {why}" for why in down.reviews)]
     file = ImportedFile(
         purpose=revision.message or revision.id,

@@ -31,6 +31,7 @@ from dbwarden.dialects.postgresql.scratch.scratch_database import (
 )
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.dialects.postgresql.scratch.sizes import read_sizes
+from dbwarden.dialects.postgresql.sql.loops import repeat
 from dbwarden.dialects.postgresql.sql.quoting import value_literal
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.linting.sizes import LiveStats
@@ -59,6 +60,7 @@ class PostgresAuthoringDialect:
     replace_synonyms = staticmethod(replace_synonyms)
     literal = staticmethod(value_literal)
     now = staticmethod(NOW.__getitem__)
+    repeat = staticmethod(repeat)
     namespace = staticmethod(make_namespace)
     safer_form = staticmethod(safer_form)
     client = staticmethod(client_of)

@@ -9,7 +9,7 @@ from typing import LiteralString, TypeVar
 import anyio
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.authoring import ScratchDatabase, Unit
+from dbwarden.dialects.authoring import Repeated, ScratchDatabase, Unit
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
 from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
 from dbwarden.dialects.sqlite.ddl import render
@@ -51,6 +51,10 @@ class SQLiteAuthoringDialect:
     literal = staticmethod(value_literal)
     now = staticmethod(NOW.__getitem__)
     are_equivalent = staticmethod(spelled_alike)
+
+    def repeat(self, statement: Repeated, *, commits: bool) -> None:
+        """Return ``None``: SQLite has no loops."""
+        del statement, commits
 
     async def identity(self, config: DatabaseConfig) -> str | None:
         """Return the version of SQLite in Python."""

@@ -1,0 +1,51 @@
+import pytest
+
+from dbwarden.dialects.authoring import Repeated
+from dbwarden.files.lexing import POSTGRESQL
+from dbwarden.imports.loops import TIMES, Sent, find_loops
+
+BATCH = "UPDATE a SET b = 1 WHERE id IN (SELECT id FROM a WHERE b = 7 LIMIT 500)"
+OTHER = "DELETE FROM c"
+
+
+def loops(base: list[str], *tries: list[str]) -> dict[int, Repeated]:
+    sent = [Sent(place, sql) for place, sql in enumerate(base)]
+    runs = [[Sent(place, sql) for place, sql in enumerate(one)] for one in tries]
+    return dict(find_loops(sent, runs, POSTGRESQL))
+
+
+def test_a_statement_that_every_try_repeats_is_a_loop() -> None:
+    repeated = [BATCH] * (TIMES + 1)
+    once = [OTHER, *repeated, OTHER]
+    assert loops([OTHER, BATCH, OTHER], once, once) == {1: Repeated(parts=(BATCH,))}
+    assert loops([BATCH, OTHER], [BATCH, OTHER]) == {}  # the count is read, and decides nothing
+
+
+def test_numbers_may_grow_by_the_same_step() -> None:
+    page = "INSERT INTO a SELECT '0 rows', id FROM b ORDER BY id LIMIT 500 OFFSET {}; -- 0"
+    pages = [page.format(500 * number) for number in range(TIMES + 1)]
+    first, last = page.split("{}")
+    assert loops([pages[0]], pages) == {
+        0: Repeated(parts=(first, last), counters=((0, 500),)),
+    }
+    uneven = [*pages[:-1], page.format(9)]
+    quoted = [f"INSERT INTO a VALUES ('{number}')" for number in range(TIMES + 1)]
+    for texts in (uneven, quoted):
+        with pytest.raises(LookupError):
+            loops([texts[0]], texts)
+
+
+@pytest.mark.parametrize(
+    "tries",
+    [
+        [],
+        [[OTHER]],
+        [[BATCH, OTHER]],  # something follows if rows were changed
+        [[BATCH] * 2],  # stops at another count than none
+        [[BATCH] * (TIMES + 1), [BATCH]],  # goes on for some counts
+        [[BATCH] * (TIMES + 2)],
+    ],
+)
+def test_counts_that_decide_more_are_not_explained(tries: list[list[str]]) -> None:
+    with pytest.raises(LookupError):
+        loops([BATCH], *tries)
