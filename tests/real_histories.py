@@ -98,7 +98,7 @@ APPLICATIONS = (
     Application(
         name="arize-phoenix",
         packages=["arize-phoenix", "asyncpg"],
-        driver="postgresql",
+        driver="postgresql+asyncpg",
         ini="{site}/phoenix/db/alembic.ini",
         location="phoenix:db/migrations",
         environment={"PHOENIX_SQL_DATABASE_URL": "{url}"},

@@ -37,7 +37,7 @@ class Recorded:
     """One statement that reached the server.
 
     ``values`` has the bound values of each execution, decoded. ``style`` is the DBAPI's paramstyle.
-    ``returns_rows`` is true if the revision got rows. ``target`` is the number of the
+    ``returns_rows`` is true if the revision fetched rows. ``target`` is the number of the
     database that the statement went to, ``inside`` is true if a revision sent it. ``counted`` is
     true if the revision read how many rows there were. ``clock`` is the time of the run.
     """

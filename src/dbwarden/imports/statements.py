@@ -119,7 +119,7 @@ def _texts(
         if ignored.search(item.sql.replace('"', "")):
             continue
         if _is_query(word, item.sql):
-            read |= dict.fromkeys(_tables_read(item.sql))
+            read |= dict.fromkeys(_tables_read(item.sql) if item.returns_rows else ())
             continue
         try:
             rendered = item.render(rules.lexis, rules.literal, rules.now)

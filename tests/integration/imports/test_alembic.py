@@ -153,6 +153,9 @@ NOTES = {
         bind.execute(users.insert().values(email="a"))
         op.add_column("users", seen)
         bind.execute(users.update().values(seen=datetime.now(timezone.utc)))
+        op.execute("SELECT setval('users_id_seq', (SELECT max(id) + 1 FROM users))")
+        op.execute("SELECT id FROM users")
+        bind.execute(users.select())
     """,
     # what another database may answer differently
     "counts": """
@@ -427,3 +430,42 @@ async def test_a_database_of_postgresql_is_marked_from_a_table_elsewhere(
     await database.close()
     assert (await baseline_from(postgres_config, tool="alembic")).marked == ("0001",)
     assert (await check(postgres_config)).clean
+
+
+FETCHES = (
+    "bind.execute(users.select()).all()",
+    "bind.execute(users.select()).first()",
+    "bind.execute(users.select()).fetchmany(5)",
+    "bind.execute(users.select()).mappings().fetchall()",
+    "bind.scalar(users.select())",
+    "[row for row in bind.execute(users.select())]",
+    "next(bind.execute(users.select()).partitions(5), None)",
+    "Session(bind).query(users.c.id).all()",
+    "Session(bind).scalars(users.select()).one_or_none()",
+    "list(Session(bind).query(User).yield_per(5))",
+)
+
+
+async def test_every_way_to_fetch_rows_asks_for_a_review(
+    lite: DatabaseConfig, tmp_path: Path
+) -> None:
+    head = """
+    from sqlalchemy.orm import Session, declarative_base
+
+    class User(declarative_base()):
+        __tablename__ = "users"
+        id = sa.Column(sa.Integer, primary_key=True)
+
+    bind, users = op.get_bind(), User.__table__
+    """
+    table = Revision("r0", None, 'op.create_table("users", sa.Column("id", sa.Integer))')
+    revisions = [table] + [
+        Revision(f"r{number}", f"r{number - 1}", f"{dedent(head)}\n{way}")
+        for number, way in enumerate(FETCHES, start=1)
+    ]
+    ini = write_project(tmp_path, SYNC_ENV, revisions)
+    result = await import_alembic(lite, options=AlembicOptions(ini=ini))
+    reviews = [file.reviews for file in result.files[1:]]
+    assert reviews == [("it reads rows of users; what follows from them is missing",)] * len(
+        FETCHES
+    )

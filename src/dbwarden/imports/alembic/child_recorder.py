@@ -14,6 +14,8 @@ else:  # run as a part of a program: the other file is in the same folder
 MARK = "dbwarden_target"
 QUERY = "sqlalchemy.orm.query"
 """Its update() and delete() return the count to the revision."""
+FETCHES = ("_fetchone_impl", "_fetchmany_impl", "_fetchall_impl", "_fetchiter_impl")
+"""What every way to fetch rows calls, in SQLAlchemy 1.4 and 2."""
 MOST = 60
 """How many counts of a run are made up: a loop over them must end."""
 
@@ -52,6 +54,25 @@ def watch_counts(recorder: Recorder) -> None:
         return original(result) if invented is None else invented
 
     owner.rowcount = property(rowcount)
+
+
+def watch_rows() -> None:
+    """Note each statement whose rows the revision fetches."""
+    from sqlalchemy.engine import CursorResult
+
+    def watch(name: str) -> None:
+        original = getattr(CursorResult, name)
+
+        def fetch(result: Any, *arguments: Any, **options: Any) -> Any:
+            item = getattr(result.context, "dbwarden_item", None)
+            if item is not None and asks_for_rows(result.context):
+                item["rows"] = True
+            return original(result, *arguments, **options)
+
+        setattr(CursorResult, name, fetch)
+
+    for name in FETCHES:
+        watch(name)
 
 
 class Recorder:
@@ -153,7 +174,7 @@ class Recorder:
         self.target_of(connection)
 
     def after(
-        self, connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any
+        self, connection: Any, _: Any, statement: str, parameters: Any, context: Any, many: Any
     ) -> None:
         """Record a statement that the server has accepted."""
         options = connection.get_execution_options()
@@ -171,7 +192,6 @@ class Recorder:
         item = self._item(connection, statement)
         item["values"] = [None if raw else encode_all(each) for each in values]
         item["autocommit"] = options.get("isolation_level") == "AUTOCOMMIT"
-        item["rows"] = getattr(cursor, "description", None) is not None and asks_for_rows(context)
         item["inside"] = self.inside
         item["connection"] = id(connection.connection.dbapi_connection)
         self.statements.append(item)
@@ -232,6 +252,7 @@ class Recorder:
                 raise DisconnectionError("a connection of an earlier run")
 
         watch_counts(self)
+        watch_rows()
         event.listen(Engine, "do_connect", self.redirect)
         event.listen(Engine, "before_cursor_execute", self.before)
         event.listen(Engine, "after_cursor_execute", self.after)
