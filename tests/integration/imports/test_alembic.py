@@ -469,3 +469,16 @@ async def test_every_way_to_fetch_rows_asks_for_a_review(
     assert reviews == [("it reads rows of users; what follows from them is missing",)] * len(
         FETCHES
     )
+
+
+async def test_a_missing_configuration_is_named(
+    lite: DatabaseConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"there is no alembic\.ini in "):
+        await import_alembic(lite)
+    with pytest.raises(UsageError, match=r"there is no db\.ini in "):
+        await import_alembic(lite, options=AlembicOptions(ini=Path("db.ini")))
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'shop'\n")
+    with pytest.raises(ImportFailed, match="No 'script_location' key"):
+        await import_alembic(lite)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
+
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase, ScratchServer
@@ -18,6 +20,7 @@ from dbwarden.types import DialectName
 
 _PROGRAM = Path(__file__).with_name("child.py")
 DEFAULT_TABLE = "alembic_version"
+DEFAULT_INI = "alembic.ini"
 Direction = Literal["upgrade", "downgrade"]
 
 
@@ -240,8 +243,14 @@ class AlembicProject:
 
 def _ini_of(options: AlembicOptions) -> str | None:
     if options.ini is None:
-        return None if options.script_location else "alembic.ini"
+        return None if options.script_location else DEFAULT_INI
     return str(options.ini)
+
+
+async def _has_configuration(ini: str) -> bool:
+    """Return whether *ini* is there, or, instead of the default one, a pyproject.toml."""
+    names = (ini, "pyproject.toml") if ini == DEFAULT_INI else (ini,)
+    return any([await anyio.Path(name).exists() for name in names])
 
 
 @asynccontextmanager
@@ -252,12 +261,22 @@ async def open_project(
 
     Raises:
         ImportFailed: The project cannot be read.
+        UsageError: It has no configuration.
     """
     telemetry.doing("reading the revisions of Alembic")
+    ini = _ini_of(options)
+    if not (ini is None or await _has_configuration(ini)):
+        raise UsageError(
+            f"there is no {ini} in {await anyio.Path.cwd()}",
+            database=config.database_name,
+            next_step="Call this command in the folder in which you call alembic, or name the "
+            "configuration with --ini, or the folder of the revisions with --script-location: "
+            "--script-location app:migrations is that of an installed package.",
+        )
     async with AsyncExitStack() as stack, start_child(_PROGRAM, options.python) as child:
         answer = await child.ask(
             do="start",
-            ini=_ini_of(options),
+            ini=ini,
             section=options.section,
             x=options.x,
             kind=config.database_type,
