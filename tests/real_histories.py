@@ -51,7 +51,14 @@ if base:
     for part in path.split("."):
         found = getattr(found, part)
     found.create_all(create_engine(url))
-command.upgrade(config, revision)
+try:
+    command.upgrade(config, revision)
+except Exception as error:
+    if "AnyIO worker thread" not in str(error):
+        raise
+    import anyio.to_thread
+
+    anyio.run(anyio.to_thread.run_sync, command.upgrade, config, revision)
 """
 
 

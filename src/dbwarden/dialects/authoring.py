@@ -66,7 +66,7 @@ def setup_of(config: DatabaseConfig) -> Migration | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeated:
-    """A statement that is sent until it changes no row.
+    """A statement that is sent until it changes fewer than ``least`` rows.
 
     ``parts`` is its text. Between each two of them is a number that grows: ``counters`` has the
     first value and the step of each.
@@ -74,6 +74,7 @@ class Repeated:
 
     parts: tuple[str, ...]
     counters: tuple[tuple[int, int], ...] = ()
+    least: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +293,7 @@ class AuthoringDialect(Protocol):
         ...
 
     def repeat(self, statement: Repeated, *, commits: bool) -> str | None:
-        """Return the SQL that runs *statement* until it changes no row; ``None`` if there is none.
+        """Return the SQL that repeats *statement*; ``None`` if there is none.
 
         If it *commits* after each time, it cannot run in a transaction.
         """

@@ -1,23 +1,26 @@
-"""Find the statements that a revision repeats until they change no row. Pure.
+"""Find the statements that a revision repeats for as long as they change rows. Pure.
 
 A revision may read how many rows a statement changed, and an empty database always answers none.
 So the import runs it again with other answers: the first ``TIMES`` reads of a statement return a
 count that is made up. If that changes nothing but how often a statement is sent, the counts decide
-nothing else.
+nothing else. A loop may end at less than a full batch: the counts next to each number in such a
+statement are tried too.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dbwarden.dialects.authoring import Repeated
 from dbwarden.files.lexing import Lexis
+from dbwarden.imports.recorded import Recorded
 
-COUNTS = (1, 1_000_000)
-"""The counts that are made up, one for each run."""
 TIMES = 3
-"""How often each statement gets such a count."""
+"""How often each statement gets a count that is made up."""
+_COUNTS = (1, 1_000_000)
+_BATCHES = 3
+"""The most sizes of batches that are tried."""
 _NUMBER = re.compile(r"(?<![\w.$])[0-9]+(?![\w.])")
 
 
@@ -29,18 +32,55 @@ class Sent:
     sql: str
 
 
+def counts_to_try(recorded: Sequence[Recorded]) -> tuple[int, ...]:
+    """Return the counts to make up, one for each run; none if *recorded* reads no count."""
+    counted = [item for item in recorded if item.counted]
+    if not counted:
+        return ()
+    sizes = dict.fromkeys(size for item in counted for size in _sizes(item) if size > 1)
+    near = [count for size in list(sizes)[:_BATCHES] for count in (size - 1, size)]
+    return tuple(sorted({*_COUNTS, *near}))
+
+
+def _sizes(item: Recorded) -> Iterator[int]:
+    yield from map(int, _NUMBER.findall(item.sql))
+    for values in item.values:
+        given = values.values() if isinstance(values, Mapping) else values or ()
+        yield from (value for value in given if type(value) is int)
+
+
 def find_loops(
-    sent: Sequence[Sent], tries: Sequence[Sequence[Sent]], lexis: Lexis
+    sent: Sequence[Sent], tries: Mapping[int, Sequence[Sent]], lexis: Lexis
 ) -> Mapping[int, Repeated]:
-    """Return the statements of *sent* that each of *tries* repeats, by their places.
+    """Return the statements of *sent* that *tries* repeat, by their places.
+
+    *tries* are the runs with other counts, by the count.
 
     Raises:
         LookupError: The counts decide more than that, or nothing was tried.
     """
-    found = [_compare([each.sql for each in one], sent, lexis) for one in tries]
-    if not found or any(each != found[0] for each in found):
+    if not tries:
+        raise LookupError("nothing was tried")
+    found = {
+        count: _compare([each.sql for each in one], sent, lexis)
+        for count, one in sorted(tries.items())
+    }
+    places = dict.fromkeys(place for loops in found.values() for place in loops)
+    return {place: _loop(place, found) for place in places}
+
+
+def _loop(place: int, found: Mapping[int, Mapping[int, Repeated]]) -> Repeated:
+    """Return the loop of one statement, which goes on from a count on: the one before ended it."""
+    going = {count: loops[place] for count, loops in found.items() if place in loops}
+    least = min(going)
+    one = going[least]
+    if any(each != one for each in going.values()) or len(going) < sum(
+        count >= least for count in found
+    ):
         raise LookupError("the runs differ")
-    return found[0]
+    if least > 1 and least - 1 not in found:
+        raise LookupError("it is not known where the loop ends")
+    return replace(one, least=least)
 
 
 def _compare(texts: Sequence[str], sent: Sequence[Sent], lexis: Lexis) -> Mapping[int, Repeated]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 from dbwarden.authoring.labels import shorten
 from dbwarden.dialects.authoring import Repeated
@@ -66,12 +67,12 @@ def script_of(
     recorded: Sequence[Recorded],
     rules: Rules,
     again: Sequence[Recorded] | None = None,
-    tries: Sequence[Sequence[Recorded]] = (),
+    tries: Mapping[int, Sequence[Recorded]] = MappingProxyType({}),
 ) -> Script:
     """Return the script of *recorded*; *again* is the recording of a second run, if there was one.
 
     What differs between the two was made at that moment. *tries* are the runs with other counts of
-    rows; see ``find_loops``.
+    rows, by the count; see ``find_loops``.
     """
     loops: Mapping[int, Repeated | None] = {}
     if any(item.counted for item in recorded):
@@ -85,12 +86,14 @@ def script_of(
 
 
 def _explain_counts(
-    recorded: Sequence[Recorded], rules: Rules, tries: Sequence[Sequence[Recorded]]
+    recorded: Sequence[Recorded], rules: Rules, tries: Mapping[int, Sequence[Recorded]]
 ) -> Mapping[int, Repeated | None]:
     """Return the loop of each statement whose count decides at most how often it is sent."""
     try:
         loops = find_loops(
-            list(_sent(recorded, rules)), [list(_sent(one, rules)) for one in tries], rules.lexis
+            list(_sent(recorded, rules)),
+            {count: list(_sent(one, rules)) for count, one in tries.items()},
+            rules.lexis,
         )
     except (LookupError, NoLiteral):
         return {}

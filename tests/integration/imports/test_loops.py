@@ -44,7 +44,8 @@ while True:
         break
     offset += 3
 '''
-IN_TRANSACTION = LOOP + PAGES
+FULL = LOOP.replace("> 0", ">= 2").replace("none", "full").replace("IS NULL", "= 'none'")
+IN_TRANSACTION = LOOP + FULL + PAGES
 COMMITTING = "with op.get_context().autocommit_block():\n" + "\n".join(
     f"    {line}" for line in dedent(IN_TRANSACTION).splitlines()
 )
@@ -65,7 +66,8 @@ async def test_a_loop_until_no_row_is_changed_is_a_loop_of_the_file(
     assert result.clean, [file.problems for file in result.files]
     assert [file.reviews for file in result.files] == [(), ()]
     text = result.files[1].path.read_text(encoding="utf-8")
-    assert text.count("LOOP;") == 4  # two of the upgrade, two of the rollback
+    assert text.count("LOOP;") == 6  # three of the upgrade, three of the rollback
+    assert "EXIT WHEN n1 < 2;" in text
     assert ("@dbwarden:autocommit" in text) is (body == COMMITTING)
 
     assert len((await migrate(shop, to="0001")).applied) == 1
@@ -73,14 +75,13 @@ async def test_a_loop_until_no_row_is_changed_is_a_loop_of_the_file(
     await database.execute("INSERT INTO users (id) SELECT generate_series(1, 7)")
     assert len((await migrate(shop)).applied) == 1
     rows = await database.fetch("SELECT id, email FROM copies ORDER BY id")
-    assert [tuple(row) for row in rows] == [(number, "none: $") for number in range(1, 8)]
+    assert [tuple(row) for row in rows] == [(number, "full: $") for number in range(1, 8)]
     await database.close()
 
 
 DECIDING = {
-    # until fewer rows than a batch are changed
-    "a short batch": BATCHES.join(
-        ('while op.get_bind().execute(sa.text("""', '""")).rowcount >= 2:\n    pass')
+    "another number": BATCHES.join(
+        ('while op.get_bind().execute(sa.text("""', '""")).rowcount > 5:\n    pass')
     ),
     "a row that is missing": """
         if not op.get_bind().execute(sa.text("UPDATE users SET email = 'a'")).rowcount:

@@ -1,22 +1,27 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from dbwarden.dialects.authoring import Repeated
 from dbwarden.files.lexing import POSTGRESQL
-from dbwarden.imports.loops import TIMES, Sent, find_loops
+from dbwarden.imports.loops import TIMES, Sent, counts_to_try, find_loops
+from dbwarden.imports.recorded import Recorded
 
 BATCH = "UPDATE a SET b = 1 WHERE id IN (SELECT id FROM a WHERE b = 7 LIMIT 500)"
 OTHER = "DELETE FROM c"
+LOOP = [BATCH] * (TIMES + 1)
+Loops = dict[int, Repeated]
 
 
-def loops(base: list[str], *tries: list[str]) -> dict[int, Repeated]:
+def loops(base: list[str], *tries: list[str], counts: Sequence[int] = (1, 9)) -> Loops:
     sent = [Sent(place, sql) for place, sql in enumerate(base)]
     runs = [[Sent(place, sql) for place, sql in enumerate(one)] for one in tries]
-    return dict(find_loops(sent, runs, POSTGRESQL))
+    return dict(find_loops(sent, dict(zip(counts, runs, strict=False)), POSTGRESQL))
 
 
 def test_a_statement_that_every_try_repeats_is_a_loop() -> None:
-    repeated = [BATCH] * (TIMES + 1)
-    once = [OTHER, *repeated, OTHER]
+    once = [OTHER, *LOOP, OTHER]
     assert loops([OTHER, BATCH, OTHER], once, once) == {1: Repeated(parts=(BATCH,))}
     assert loops([BATCH, OTHER], [BATCH, OTHER]) == {}  # the count is read, and decides nothing
 
@@ -42,10 +47,20 @@ def test_numbers_may_grow_by_the_same_step() -> None:
         [[OTHER]],
         [[BATCH, OTHER]],  # something follows if rows were changed
         [[BATCH] * 2],  # stops at another count than none
-        [[BATCH] * (TIMES + 1), [BATCH]],  # goes on for some counts
+        [LOOP, [BATCH]],  # goes on for low counts only
+        [[BATCH], LOOP],  # stops at a count that is not known
         [[BATCH] * (TIMES + 2)],
     ],
 )
 def test_counts_that_decide_more_are_not_explained(tries: list[list[str]]) -> None:
     with pytest.raises(LookupError):
         loops([BATCH], *tries)
+
+
+def test_a_loop_may_end_at_less_than_a_full_batch() -> None:
+    batch = Recorded(sql=BATCH, counted=True)
+    assert counts_to_try([Recorded(sql=BATCH)]) == ()
+    counts = counts_to_try([batch, replace(batch, sql="DELETE FROM c", values=((True, 40),))])
+    assert counts == (1, 6, 7, 39, 40, 499, 500, 1_000_000)
+    tries = [LOOP if count >= 500 else [BATCH] for count in counts]
+    assert loops([BATCH], *tries, counts=counts) == {0: Repeated(parts=(BATCH,), least=500)}

@@ -1,5 +1,6 @@
 """Record revisions: up, up again in a copy, and down in that copy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dbwarden.authoring.scratch_session import ScratchSession
@@ -7,7 +8,7 @@ from dbwarden.errors import ImportFailed
 from dbwarden.files.migration import Origin
 from dbwarden.imports.alembic.project import AlembicProject, Answer, Direction, Revision
 from dbwarden.imports.file_text import ImportedFile
-from dbwarden.imports.loops import COUNTS, TIMES
+from dbwarden.imports.loops import TIMES, counts_to_try
 from dbwarden.imports.schemas import describe, read_schema
 from dbwarden.imports.statements import Rules, script_of
 from dbwarden.schema import Schema
@@ -19,15 +20,15 @@ class Recording:
     """What one revision sent in each run, and the schemas that Alembic arrived at.
 
     ``restored`` is the schema after the downgrade, ``None`` if it failed. ``upgrade_tries`` and
-    ``downgrade_tries`` are runs in which statements seemed to change rows.
+    ``downgrade_tries`` are runs in which statements seemed to change rows, by their number.
     """
 
     revision: Revision
     upgrade: Answer
     again: Answer
-    upgrade_tries: tuple[Answer, ...]
+    upgrade_tries: Mapping[int, Answer]
     downgrade: Answer
-    downgrade_tries: tuple[Answer, ...]
+    downgrade_tries: Mapping[int, Answer]
     before: Schema = field(repr=False)
     after: Schema = field(repr=False)
     restored: Schema | None = field(repr=False)
@@ -84,14 +85,14 @@ async def record(project: AlembicProject, revision: Revision, before: Schema) ->
 
 async def _try_counts(
     project: AlembicProject, revision: Revision, direction: Direction, answer: Answer
-) -> tuple[Answer, ...]:
+) -> Mapping[int, Answer]:
     """Run *revision* with other counts, in copies, if *answer* says that it reads them."""
-    tries = list[Answer]()
-    for count in COUNTS if any(item.counted for item in answer.inside) else ():
+    tries = dict[int, Answer]()
+    for count in counts_to_try(answer.inside):
         copies = await project.copies()
-        tries.append(await project.run(revision, direction, copies, count=count, times=TIMES))
+        tries[count] = await project.run(revision, direction, copies, count=count, times=TIMES)
         await project.discard(copies)
-    return tuple(tries)
+    return tries
 
 
 async def compose(
@@ -99,9 +100,9 @@ async def compose(
 ) -> ImportedFile:
     """Return the file of *recording*; *table* is Alembic's table if it is not the default one."""
     revision = recording.revision
-    tries = [each.inside for each in recording.upgrade_tries]
+    tries = {count: each.inside for count, each in recording.upgrade_tries.items()}
     up = script_of(recording.upgrade.inside, rules, recording.again.inside, tries)
-    tries = [each.inside for each in recording.downgrade_tries]
+    tries = {count: each.inside for count, each in recording.downgrade_tries.items()}
     down = script_of(recording.downgrade.inside, rules, tries=tries)
     reviews = [*up.reviews, *(f"in the rollback, {why}" for why in down.reviews)]
     file = ImportedFile(

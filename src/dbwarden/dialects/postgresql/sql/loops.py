@@ -7,24 +7,32 @@ from dbwarden.dialects.authoring import Repeated
 
 
 def repeat(statement: Repeated, *, commits: bool) -> str:
-    """Return the block that runs *statement* until it changes no row.
+    """Return the block that repeats *statement*.
 
     If it *commits* after each time, it cannot run in a transaction.
     """
     text = "".join(statement.parts)
-    names = list(_names(text, len(statement.counters)))
+    total, *names = _names(text, len(statement.counters) + 1)
     sql = statement.parts[0] + "".join(
         name + part for name, part in zip(names, statement.parts[1:], strict=True)
     )
     sql = dedent(sql).strip().rstrip(";").rstrip()
     counted = list(zip(names, statement.counters, strict=True))
+    until = ["EXIT WHEN NOT FOUND;"]
+    declared = [f"{name} bigint := {first};" for name, (first, _) in counted]
+    if statement.least > 1:
+        declared.insert(0, f"{total} bigint;")
+        until = [
+            f"GET DIAGNOSTICS {total} = ROW_COUNT;",
+            f"EXIT WHEN {total} < {statement.least};",
+        ]
     lines = [
-        *(["DECLARE"] if counted else []),
-        *(f"    {name} bigint := {first};" for name, (first, _) in counted),
+        *(["DECLARE"] if declared else []),
+        *(f"    {each}" for each in declared),
         "BEGIN",
         "    LOOP",
         sql + ";" if "'" in text and "\n" in text else indent(f"{sql};", " " * 8),
-        "        EXIT WHEN NOT FOUND;",
+        *(f"        {each}" for each in until),
         *(["        COMMIT;"] if commits else []),
         *(f"        {name} := {name} + {step};" for name, (_, step) in counted),
         "    END LOOP;",
