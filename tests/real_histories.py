@@ -307,8 +307,8 @@ class Workplace:
                 self.make_database(name, revision)
             for command in (
                 ("baseline", "--from", "alembic", "--all"),
-                ("migrate", "--all", "--check-drift"),
-                ("diff", "--all"),
+                ("migrate", "--all", "--check-drift", "--timeout", "0"),
+                ("diff", "--all", "--timeout", "0"),
                 ("check", "--all"),
             ):
                 done = self.dbwarden(*command)

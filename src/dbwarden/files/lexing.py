@@ -147,6 +147,16 @@ def comments(lexis: Lexis, text: str) -> Iterator[tuple[int, int]]:
             yield start, position
 
 
+def has_lines_in_quotes(lexis: Lexis, text: str) -> bool:
+    """Return whether a quote or comment of *text* spans lines, so that indentation is content."""
+    position = 0
+    while opener := lexis.openers.search(text, position):
+        position = lexis.close(text, opener.start())
+        if position < 0 or "\n" in text[opener.start() : position]:
+            return True
+    return False
+
+
 def has_code(text: str) -> bool:
     """Return whether *text* has more than whitespace, comments and semicolons."""
     position = 0

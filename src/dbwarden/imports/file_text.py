@@ -7,7 +7,7 @@ from textwrap import dedent
 
 from dbwarden.files.declarations import Fact
 from dbwarden.files.directives import declare, declare_origin, declare_review, directive_of
-from dbwarden.files.lexing import Lexis, comments
+from dbwarden.files.lexing import Lexis, comments, has_lines_in_quotes
 from dbwarden.files.migration import Origin
 from dbwarden.imports.statements import Text
 
@@ -60,7 +60,8 @@ def _section(texts: Sequence[Text], lexis: Lexis) -> Iterable[str]:
 
 def _statement(sql: str, lexis: Lexis) -> str:
     """Return *sql* with its semicolon, and without comments that would be directives."""
-    tidy = _tidy(_without_directives(dedent(sql).strip(), lexis), lexis).strip()
+    plain = sql if has_lines_in_quotes(lexis, sql) else dedent(sql)
+    tidy = _tidy(_without_directives(plain.strip(), lexis), lexis).strip()
     while tidy.endswith(";"):
         tidy = tidy[:-1].rstrip()
     ends = [end for _, end in comments(lexis, tidy)]

@@ -36,6 +36,14 @@ CASES = [
         old=t("CHECK (a > 0)"),
         new=t("CHECK (a > 0), CONSTRAINT u UNIQUE (a, b)"),
     ),
+    Case(
+        name="unique with the columns of another key",
+        old="CREATE TABLE x (id int);",
+        new="CREATE TABLE x (id int PRIMARY KEY, k int UNIQUE); ALTER TABLE x "
+        "ADD CONSTRAINT u UNIQUE (id), ADD CONSTRAINT v UNIQUE (k); "
+        "CREATE TABLE y (id int PRIMARY KEY); ALTER TABLE y ADD CONSTRAINT w UNIQUE (id); "
+        "COMMENT ON CONSTRAINT w ON y IS 'twice';",
+    ),
     Case(name="unique unnamed", old=t("UNIQUE (a)"), new=t("UNIQUE (b)")),
     Case(
         name="unique renamed",

@@ -56,3 +56,11 @@ def test_comments_of_the_other_tool_are_no_directives() -> None:
     assert parse(
         text, path=PATH, database=DatabaseName("primary"), dialect="postgresql"
     ).irreversible
+
+
+def test_lines_in_quotes_keep_their_indentation() -> None:
+    sql = (
+        "    CREATE FUNCTION f() RETURNS int AS $$\n    BEGIN\n        RETURN 1;\n    END;\n    $$"
+    )
+    file = ImportedFile(purpose="f", origin=ORIGIN, upgrade=[Text(sql)], rollback=None)
+    assert f"{sql.strip()};\n" in file_text(file, POSTGRESQL)

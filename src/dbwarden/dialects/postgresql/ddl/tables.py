@@ -2,6 +2,7 @@
 
 from dbwarden.dialects.postgresql.ddl.columns import after_column, alter_column, column_clause
 from dbwarden.dialects.postgresql.ddl.constraints import (
+    add_constraint,
     after_constraint,
     constraint_clause,
     parameters,
@@ -11,7 +12,7 @@ from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.inheritance import reaches_children
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, PartitionOf, Table
+from dbwarden.schema import Column, PartitionOf, PrimaryKey, Table, Unique
 
 
 def create_table(ctx: Context, table: Table) -> Statements:
@@ -21,15 +22,32 @@ def create_table(ctx: Context, table: Table) -> Statements:
     for column in table.columns:
         if not column.inherited:
             yield from after_column(ctx, table.name, column)
+    repeated = _repeated_keys(table)
     for constraint in table.constraints:
-        if not constraint.inherited:
+        if not constraint.inherited and constraint not in repeated:
             yield from after_constraint(ctx, table.name, constraint)
+    for key in repeated:
+        yield from add_constraint(ctx, table.name, key)
     yield from _table_settings(ctx, Table(name=table.name), table)
 
 
+def _repeated_keys(table: Table) -> tuple[Unique, ...]:
+    """Return the constraints that CREATE TABLE would leave out: a key has their columns already."""
+    keys = {each.columns for each in table.constraints if isinstance(each, PrimaryKey)}
+    repeated: list[Unique] = []
+    for constraint in table.constraints:
+        if isinstance(constraint, Unique) and not constraint.inherited:
+            if constraint.columns in keys:
+                repeated.append(constraint)
+            keys.add(constraint.columns)
+    return tuple(repeated)
+
+
 def _create_text(ctx: Context, table: Table) -> str:
+    repeated = _repeated_keys(table)
+    own = [each for each in table.constraints if not each.inherited and each not in repeated]
     clauses = [column_clause(ctx, table.name, c) for c in table.columns if not c.inherited]
-    clauses += [constraint_clause(ctx, c) for c in table.constraints if not c.inherited]
+    clauses += [constraint_clause(ctx, each) for each in own]
     inside = ",\n    ".join(clauses)
     text = f"CREATE {'UNLOGGED ' if table.unlogged else ''}TABLE {ctx.name(table.name)}"
     if table.partition_of is not None:

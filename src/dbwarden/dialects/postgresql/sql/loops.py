@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from textwrap import dedent, indent
 
 from dbwarden.dialects.authoring import Repeated
+from dbwarden.files.lexing import POSTGRESQL, has_lines_in_quotes
 
 
 def repeat(statement: Repeated, *, commits: bool) -> str:
@@ -16,7 +17,10 @@ def repeat(statement: Repeated, *, commits: bool) -> str:
     sql = statement.parts[0] + "".join(
         name + part for name, part in zip(names, statement.parts[1:], strict=True)
     )
-    sql = dedent(sql).strip().rstrip(";").rstrip()
+    sql = sql.strip().rstrip(";").rstrip()
+    sql += "\n;" if "--" in sql.rpartition("\n")[2] else ";"
+    if not has_lines_in_quotes(POSTGRESQL, sql):
+        sql = indent(dedent(f"{' ' * 8}{sql}"), " " * 8)
     counted = list(zip(names, statement.counters, strict=True))
     until = ["EXIT WHEN NOT FOUND;"]
     declared = [f"{name} bigint := {first};" for name, (first, _) in counted]
@@ -31,7 +35,7 @@ def repeat(statement: Repeated, *, commits: bool) -> str:
         *(f"    {each}" for each in declared),
         "BEGIN",
         "    LOOP",
-        sql + ";" if "'" in text and "\n" in text else indent(f"{sql};", " " * 8),
+        sql,
         *(f"        {each}" for each in until),
         *(["        COMMIT;"] if commits else []),
         *(f"        {name} := {name} + {step};" for name, (_, step) in counted),
