@@ -1,6 +1,7 @@
 """Decide which recorded statements belong into a migration file, and what needs a review. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -103,7 +104,8 @@ def _explain_counts(
 def _sent(recorded: Sequence[Recorded], rules: Rules) -> Iterator[Sent]:
     for place, item in enumerate(recorded):
         if _first_word(item.sql, rules.lexis) not in _TRANSACTION:
-            yield Sent(place, "\n".join(item.render(rules.lexis, rules.literal, rules.now)))
+            rendered = item.render(rules.lexis, rules.literal, rules.now)
+            yield Sent(place, "\n".join("\n".join(_parts(sql)) for sql in rendered))
 
 
 def _texts(
@@ -181,21 +183,22 @@ def _tables_read(sql: str) -> tuple[str, ...]:
 def _made_at_that_moment(
     texts: Sequence[Text], repeated: Sequence[Text], rules: Rules
 ) -> Iterable[str]:
-    if sorted(text.sql for text in texts) == sorted(text.sql for text in repeated):
-        repeated = texts  # at most in another order
     if len(texts) != len(repeated):
         yield "a second run sent other statements"
         return
     days = [day.isoformat() for day in rules.today]
-    for one, other in zip(texts, repeated, strict=True):
-        if _parts(one.sql) != _parts(other.sql) or any(day in one.sql for day in days):
-            yield f"it writes a value made when it was recorded: {_quote(one.sql)}"
+    same = Counter(_parts(text.sql) for text in repeated)  # at most in another order
+    for text in texts:
+        parts = _parts(text.sql)
+        same[parts] -= 1
+        if same[parts] < 0 or any(day in text.sql for day in days):
+            yield f"it writes a value made when it was recorded: {_quote(text.sql)}"
 
 
-def _parts(sql: str) -> list[str]:
+def _parts(sql: str) -> tuple[str, ...]:
     """Return the lines of *sql*; those of a new table have no order, as reflected constraints."""
     lines = [line.strip().rstrip(",") for line in sql.strip().splitlines()]
-    return sorted(lines) if sql.lstrip()[:12].lower() == "create table" else [sql]
+    return tuple(sorted(lines)) if sql.lstrip()[:12].lower() == "create table" else (sql,)
 
 
 def _quote(sql: str) -> str:

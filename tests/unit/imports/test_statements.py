@@ -88,6 +88,10 @@ def test_constraints_in_another_order_ask_for_no_review() -> None:
     other = "CREATE TABLE t (\n\tid INTEGER, \n\tUNIQUE (id), \n\tCHECK (id > 1)\n)\n"
     assert script(table, again=[other]) == Script(texts=script(table).texts)
     assert script(table, again=[table.replace("1", "2")]).reviews  # a value of the moment
+    assert script(table, "a", "b", again=[other, "b", "a"]).reviews == ()
+    batch = replace(Recorded(sql="DELETE FROM t"), counted=True)
+    tries = {1: [Recorded(sql=other), batch]}
+    assert script_of([Recorded(sql=table), batch], RULES, tries=tries).reviews == ()
     assert script("SELECT f(\n1,\n2)", again=["SELECT f(\n2,\n1)"]).reviews
 
 
