@@ -98,7 +98,7 @@ OPEN_WEBUI = (
     *("fastapi", "uvicorn", "typer", "pydantic", "peewee", "peewee-migrate", "cryptography"),
     *("bcrypt", "passlib", "pyjwt", "requests", "aiohttp", "markdown", "beautifulsoup4", "orjson"),
     *("loguru", "python-dotenv", "opentelemetry-api", "python-socketio", "python-mimeparse"),
-    "pillow",
+    *("pillow", "psycopg2-binary"),
 )
 WEBUI = {"WEBUI_SECRET_KEY": "x", "ENABLE_DB_MIGRATIONS": "false", "DATA_DIR": "{folder}"}
 APPLICATIONS = (
