@@ -112,11 +112,17 @@ async def test_the_time_limit_of_one_database_does_not_affect_another(
     project = make_project(slow, quick)
     project.migration("db0", "0001_slow", SLOW)
     project.migration("db1", "0001_quick", QUICK)
+    configuration = project.root / "dbwarden.py"
+    limited = "database_url=url, timeout=3 if number == 0 else 600"
+    configuration.write_text(configuration.read_text().replace("database_url=url", limited))
 
-    returned, out, _ = await ended(project.start("migrate", "--all", "--timeout", "3", "--json"))
+    returned, out, _ = await ended(project.start("migrate", "--all", "--json"))
 
     assert returned == 1
     states = {item["database"]: item["state"] for item in json.loads(out)["databases"]}
     assert states == {"db0": "timed_out", "db1": "succeeded"}
     assert await ask(slow, OTHERS) == []
     assert await ask(slow, LOCKS) == []
+    _, out, _ = await ended(project.start("migrate", "--all", "--timeout", "0.1", "--json"))
+    assert json.loads(out)["databases"][0]["state"] == "timed_out"
+    assert " 0.1 s" in json.loads(out)["databases"][0]["error"]["message"]
