@@ -20,6 +20,8 @@ _WRITES = re.compile(r"\b(?:insert\s+into|update|delete\s+from|merge\s+into)\b",
 _EFFECTS = re.compile(r"\b(?:setval|nextval|set_config|lo_\w+|create_\w+|add_\w+)\s*\(", re.I)
 _TABLE = re.compile(r"\b(?:from|join)\s+(?:only\s+|lateral\s+)*([\w.\"$]+)(?!\s*\(|[\w.\"$])", re.I)
 _CATALOG = re.compile(r"(?:main\.)?(?:pg_\w+|information_schema|sqlite_\w+)\b", re.IGNORECASE)
+_CREATED = re.compile(r"\s*create\s+(?:unlogged\s+)?table\s+(?!if\b)([\w.\"$]+)", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"\b(?:select|from|using|copy|rename|drop\s+table)\b", re.IGNORECASE)
 _HARMLESS = {
     "version", "current_schema", "current_schemas", "current_database", "current_setting", "now",
     "to_regclass", "to_regtype", "pg_backend_pid", "exists", "coalesce", "cast", "count", "max",
@@ -114,6 +116,7 @@ def _texts(
     texts: list[Text] = []
     reviews: list[str] = []
     read: dict[str, None] = {}
+    own: set[str] = set()
     after_commit = False
     ignored = re.compile(rf"(?<![\w.]){re.escape(rules.ignored)}(?!\w)")
     for place, item in enumerate(recorded):
@@ -124,13 +127,15 @@ def _texts(
         if ignored.search(item.sql.replace('"', "")):
             continue
         if _is_query(word, item.sql):
-            read |= dict.fromkeys(_tables_read(item.sql) if item.returns_rows else ())
+            tables = _tables_read(item.sql) if item.returns_rows else ()
+            read |= dict.fromkeys(table for table in tables if table not in own)
             continue
         try:
             rendered = item.render(rules.lexis, rules.literal, rules.now)
         except NoLiteral as error:
             reviews.append(f"{error}: {_quote(item.sql)} is missing")
             continue
+        own = _own_tables(own, item.sql)
         outside = item.autocommit or after_commit
         if item.returns_rows or (item.counted and place not in (loops or {})):
             what = "returns" if item.returns_rows else "counts"
@@ -178,6 +183,16 @@ def _tables_read(sql: str) -> tuple[str, ...]:
     """Return the tables whose rows *sql* reads, without those of the catalog."""
     names = dict.fromkeys(name.replace('"', "") for name in _TABLE.findall(sql))
     return tuple(name for name in names if name and not _CATALOG.match(name))
+
+
+def _own_tables(own: set[str], sql: str) -> set[str]:
+    """Return the tables whose rows the revision has written itself, after *sql*.
+
+    They are those of *own* that it created, as long as it takes no rows from elsewhere.
+    """
+    if (created := _CREATED.match(sql)) and not _ELSEWHERE.search(sql):
+        return own | {created[1].replace('"', "")}
+    return set() if _ELSEWHERE.search(sql) else own
 
 
 def _made_at_that_moment(

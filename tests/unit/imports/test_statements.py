@@ -71,6 +71,26 @@ def test_reading_rows_asks_for_a_review() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("between", "reviewed"),
+    [
+        ('INSERT INTO "own" VALUES (1)', False),
+        ("CREATE INDEX i ON own (id)", False),
+        ("INSERT INTO own SELECT id FROM users", True),
+        ("ALTER TABLE users RENAME TO own", True),
+    ],
+)
+def test_rows_of_a_table_that_the_revision_made_ask_for_no_review(
+    between: str, reviewed: bool
+) -> None:
+    query = Recorded(sql="SELECT id FROM own", returns_rows=True)
+    made = [Recorded(sql='\nCREATE TABLE "own" (id int)'), Recorded(sql=between), query]
+    assert bool(script_of(made, RULES).reviews) is reviewed
+    assert script_of(
+        [Recorded(sql="CREATE TABLE IF NOT EXISTS own (id int)"), query], RULES
+    ).reviews
+
+
 def test_values_of_the_moment_ask_for_a_review() -> None:
     found = script("INSERT INTO a VALUES ('x1')", again=["INSERT INTO a VALUES ('x2')"])
     assert found.reviews == (
