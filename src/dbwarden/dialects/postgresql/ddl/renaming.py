@@ -153,7 +153,7 @@ def refusal(label: str, reason: str) -> UnsupportedChange:
     return UnsupportedChange(
         f"{label} cannot have its old and its new name at the same time: {reason}.",
         next_step=f"Pass --allow-rename {label} to rename it in place while the application is "
-        "stopped, or keep the name in the database.",
+        "stopped, leave it to a migration of its own, or keep the name in the database.",
     )
 
 
