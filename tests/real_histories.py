@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import asyncpg
 
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 
@@ -69,7 +68,6 @@ class Application:
     ``alone`` are packages that are installed without the packages that they need, because those
     would be gigabytes; ``packages`` has what its migrations need of them. ``{site}`` stands for its
     folder of packages, ``{folder}`` for its own one, ``{url}`` for the URL of the database.
-    ``setup`` is SQL that a new database needs.
     """
 
     name: str
@@ -80,7 +78,6 @@ class Application:
     base: str = ""
     alone: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    setup: str = ""
 
     @property
     def title(self) -> str:
@@ -168,8 +165,7 @@ APPLICATIONS = (
         packages=OPEN_WEBUI,
         driver="postgresql+psycopg2",
         location="open_webui:migrations",
-        environment={"DATABASE_URL": "{url}", "DATABASE_SCHEMA": "app", **WEBUI},
-        setup="CREATE SCHEMA app",
+        environment={"DATABASE_URL": "{url}", **WEBUI},
     ),
     Application(
         name="open-webui",
@@ -266,12 +262,10 @@ class Workplace:
         """Write a new project whose databases are those that Alembic makes."""
         shutil.rmtree(self.project, ignore_errors=True)
         self.project.mkdir()
-        (self.project / "setup.sql").write_text(f"{self.application.setup};\n")
-        more = 'scratch_setup="setup.sql", ' if self.application.setup else ""
         url = self.url(self.application.kind, "{tenant_id}")
         (self.project / "dbwarden.py").write_text(
             "from dbwarden import tenant_databases\n"
-            f'tenant_databases(name="{{tenant_id}}_db", database_url="{url}", {more}'
+            f'tenant_databases(name="{{tenant_id}}_db", database_url="{url}", '
             f"tenants={MADE!r})\n"
         )
 
@@ -292,8 +286,6 @@ class Workplace:
         one = self.application
         if one.kind == "postgresql":
             anyio.run(self.server.create_database, f"{one.name}_{name}")
-            if one.setup:
-                anyio.run(_execute, self.url("postgresql", name), one.setup)
         url = self.url(one.driver, name)
         place = (self.fill(one.ini), one.location, url, one.base, revision)
         done = self.run(self.python, "-c", UPGRADE, *place, url=url)
@@ -318,12 +310,6 @@ class Workplace:
         except Unexpected as error:
             return " ".join(str(error).split())
         return "none"
-
-
-async def _execute(url: str, sql: str) -> None:
-    database = await asyncpg.connect(url)
-    await database.execute(sql)
-    await database.close()
 
 
 class Unexpected(Exception):
