@@ -234,6 +234,10 @@ class AuthoringDialect(Protocol):
         """Return the version of the scratch server without starting it; ``None`` if unknown."""
         ...
 
+    def has_virtual_columns(self, version: str) -> bool:
+        """Return whether a generated column of a server of *version* is virtual by default."""
+        ...
+
     def open(self, config: DatabaseConfig) -> AbstractAsyncContextManager[ScratchServer]:
         """Open a scratch server. It closes when the block ends.
 

@@ -1,6 +1,7 @@
 """Compile the models of a database to the SQL that SQLAlchemy would run, with DDL events."""
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ def build(
     namespace: Callable[[str], str],
     setup: SetUp | None = None,
     keep_going: bool = False,
+    stored: bool = False,
 ) -> Built:
     """Return the statements, in an order that runs in an empty database.
 
@@ -54,6 +56,7 @@ def build(
         namespace: Returns the SQL that creates a namespace if it does not exist.
         setup: The objects of ``scratch_setup``.
         keep_going: Leave out parts that cannot be written as SQL.
+        stored: Write generated columns as stored if the models leave that to the server.
 
     Raises:
         ConfigurationError: The models cannot be written as SQL, or a DDL event needs a database.
@@ -63,7 +66,9 @@ def build(
     origins: dict[str, Origin] = {}
     refused: list[Refused] = []
     for item in owned:
-        builder = _Builder(config=config, item=item, url=url, setup=setup, keep_going=keep_going)
+        builder = _Builder(
+            config=config, item=item, url=url, setup=setup, keep_going=keep_going, stored=stored
+        )
         for sql, origin in builder.run():
             if not _only_creates_namespace(sql, spaces):
                 statements.append(sql)
@@ -72,6 +77,12 @@ def build(
     return Built(
         statements=tuple(_unique_statements(statements)), origins=origins, refused=tuple(refused)
     )
+
+
+def has_open_column(tables: Iterable[Table]) -> bool:
+    """Return whether the server decides if a generated column is stored (PostgreSQL 18)."""
+    computed = (column.computed for table in tables for column in table.columns)
+    return any(item is not None and item.persisted is None for item in computed)
 
 
 def _unique_statements(statements: Iterable[str]) -> Iterator[str]:
@@ -117,6 +128,7 @@ class _Builder:
     url: str
     setup: SetUp | None
     keep_going: bool
+    stored: bool
     refused: list[Refused] = field(default_factory=list)
 
     @property
@@ -163,9 +175,14 @@ class _Builder:
                 if text is not None:
                     statements.append((text, self.origins.of(element)))
 
-        engine = _Recorder(create_mock_engine(self.url, take).dialect, take)
+        dialect: Any = create_mock_engine(self.url, take).dialect
+        if self.stored:
+            dialect.supports_virtual_generated_columns = False  # since SQLAlchemy 2.1
+        engine = _Recorder(dialect, take)
         try:
-            with _restoring_models(item.metadata):
+            with _restoring_models(item.metadata), warnings.catch_warnings():
+                # SQLAlchemy's advice to say whether it is stored.
+                warnings.filterwarnings("ignore", "Computed column")
                 item.metadata.create_all(engine, tables=item.tables, checkfirst=False)
         except Exception as error:  # events are the project's code and may raise anything
             origin, index = self._guilty(engine.dialect)

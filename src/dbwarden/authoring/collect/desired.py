@@ -36,6 +36,7 @@ class DesiredState:
     """The SQL of models and schema files, in order, and the hints of the models.
 
     ``origins`` maps statements to parts of the models; ``refused`` lists the parts left out.
+    ``open_columns`` is true if the server decides whether a generated column is stored.
     """
 
     statements: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class DesiredState:
     hints: Hints = field(default_factory=lambda: NO_HINTS)
     origins: Mapping[str, "Origin"] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
+    open_columns: bool = False
 
     @property
     def source(self) -> Source:
@@ -79,6 +81,7 @@ async def import_desired(
     setup: SetUp | None = None,
     *,
     keep_going: bool = False,
+    stored: bool = False,
 ) -> DesiredState:
     """Import the models and read the schema files, in a thread of its own.
 
@@ -99,7 +102,9 @@ async def import_desired(
             next_step="Name the modules of the models, as in model_paths=['app.models'], or SQL "
             "files with schema_paths=; to write the SQL yourself: dbwarden new.",
         )
-    read = partial(read_desired, config, authoring_dialect, setup, keep_going=keep_going)
+    read = partial(
+        read_desired, config, authoring_dialect, setup, keep_going=keep_going, stored=stored
+    )
     return await in_own_thread(read)
 
 
@@ -109,13 +114,14 @@ def read_desired(
     setup: SetUp | None = None,
     *,
     keep_going: bool = False,
+    stored: bool = False,
 ) -> DesiredState:
     """Import the models and read the schema files, of one database at a time. Blocking."""
     files = tuple(_schema_file(config, path) for path in _schema_files(config))
     if not config.model_paths:
         return DesiredState(files=files)
     # Imported lazily, because SQLAlchemy takes 0.25 s and schema files alone do not need it.
-    from dbwarden.authoring.collect.compile_models import build
+    from dbwarden.authoring.collect.compile_models import build, has_open_column
     from dbwarden.authoring.collect.model_expressions import hints
     from dbwarden.authoring.collect.models import owned_tables
 
@@ -129,6 +135,7 @@ def read_desired(
             namespace=authoring_dialect.namespace,
             setup=setup,
             keep_going=keep_going,
+            stored=stored,
         )
         return DesiredState(
             statements=models.statements,
@@ -136,6 +143,7 @@ def read_desired(
             hints=hints(owned, url),
             origins=models.origins,
             refused=models.refused,
+            open_columns=any(has_open_column(item.tables) for item in owned),
         )
 
 

@@ -12,7 +12,7 @@ from dbwarden.authoring.collect.foreign_histories import with_ledgers, without_l
 from dbwarden.authoring.collect.hints import NO_HINTS, Hints
 from dbwarden.authoring.collect.other_databases import read_live
 from dbwarden.authoring.collect.refused import KEEP_GOING
-from dbwarden.authoring.collect.set_up import set_up_of
+from dbwarden.authoring.collect.set_up import SetUp, set_up_of
 from dbwarden.authoring.collect.unmanaged_objects import (
     preserve_unmanaged,
     unmanaged,
@@ -164,13 +164,13 @@ async def compare_with_models(
         ConfigurationError: The models cannot be read.
         ScratchRefused: Files or models do not run in an empty database.
     """
-    config, dialect = scratch.config, scratch.authoring_dialect
+    config = scratch.config
     build_accepted = partial(_build_accepted, keep_going=keep_going)
 
     async def models() -> tuple[DesiredState, Schema | ScratchRefused]:
         telemetry.doing("reading the models")
         setup = await set_up_of(scratch)
-        state = await import_desired(config, dialect, setup, keep_going=keep_going)
+        state = await _import(scratch, setup, keep_going=keep_going)
         return await build_accepted(state, lambda some: _try_source(scratch, some.source))
 
     async def base() -> tuple[Source, Schema, frozenset[Ref]]:
@@ -205,6 +205,18 @@ async def compare_with_models(
         hints=state.hints,
     )
     return without_undeclared(config, comparison, "model")
+
+
+async def _import(
+    scratch: ScratchSession, setup: SetUp | None, *, keep_going: bool
+) -> DesiredState:
+    """Import the desired state, with generated columns as the scratch server has them."""
+    dialect = scratch.authoring_dialect
+    read = partial(import_desired, scratch.config, dialect, setup, keep_going=keep_going)
+    state = await read()
+    if state.open_columns and not dialect.has_virtual_columns(await scratch.server_version()):
+        return await read(stored=True)
+    return state
 
 
 async def _preserve(

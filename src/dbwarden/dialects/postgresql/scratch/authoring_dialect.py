@@ -75,6 +75,10 @@ class PostgresAuthoringDialect:
             return None
         return f"PostgreSQL {binaries.version}"
 
+    def has_virtual_columns(self, version: str) -> bool:
+        """Return whether the server has virtual columns: since PostgreSQL 18."""
+        return int(version.split()[1].partition(".")[0]) >= 18
+
     @asynccontextmanager
     async def open(self, config: DatabaseConfig) -> AsyncGenerator[PostgresScratchServer]:
         """Open a scratch server: a configured, the embedded, or the database's own server."""

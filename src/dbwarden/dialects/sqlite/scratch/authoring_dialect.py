@@ -61,6 +61,11 @@ class SQLiteAuthoringDialect:
         del config
         return version()
 
+    def has_virtual_columns(self, version: str) -> bool:
+        """Return true: every supported version has them."""
+        del version
+        return True
+
     @asynccontextmanager
     async def open(self, config: DatabaseConfig) -> AsyncGenerator[SQLiteScratchServer]:
         """Open a server of scratch databases in memory. It closes when the block ends."""
