@@ -79,7 +79,7 @@ def build(
     )
 
 
-def has_open_column(tables: Iterable[Table]) -> bool:
+def has_undecided_storage(tables: Iterable[Table]) -> bool:
     """Return whether the server decides if a generated column is stored (PostgreSQL 18)."""
     computed = (column.computed for table in tables for column in table.columns)
     return any(item is not None and item.persisted is None for item in computed)

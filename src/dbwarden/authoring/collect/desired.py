@@ -36,7 +36,7 @@ class DesiredState:
     """The SQL of models and schema files, in order, and the hints of the models.
 
     ``origins`` maps statements to parts of the models; ``refused`` lists the parts left out.
-    ``open_columns`` is true if the server decides whether a generated column is stored.
+    ``storage_undecided`` is true if the server decides whether a generated column is stored.
     """
 
     statements: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class DesiredState:
     hints: Hints = field(default_factory=lambda: NO_HINTS)
     origins: Mapping[str, "Origin"] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
-    open_columns: bool = False
+    storage_undecided: bool = False
 
     @property
     def source(self) -> Source:
@@ -121,7 +121,7 @@ def read_desired(
     if not config.model_paths:
         return DesiredState(files=files)
     # Imported lazily, because SQLAlchemy takes 0.25 s and schema files alone do not need it.
-    from dbwarden.authoring.collect.compile_models import build, has_open_column
+    from dbwarden.authoring.collect.compile_models import build, has_undecided_storage
     from dbwarden.authoring.collect.model_expressions import hints
     from dbwarden.authoring.collect.models import owned_tables
 
@@ -143,7 +143,7 @@ def read_desired(
             hints=hints(owned, url),
             origins=models.origins,
             refused=models.refused,
-            open_columns=any(has_open_column(item.tables) for item in owned),
+            storage_undecided=any(has_undecided_storage(item.tables) for item in owned),
         )
 
 

@@ -214,7 +214,7 @@ async def _import(
     dialect = scratch.authoring_dialect
     read = partial(import_desired, scratch.config, dialect, setup, keep_going=keep_going)
     state = await read()
-    if state.open_columns and not dialect.has_virtual_columns(await scratch.server_version()):
+    if state.storage_undecided and not dialect.has_virtual_columns(await scratch.server_version()):
         return await read(stored=True)
     return state
 

@@ -313,6 +313,27 @@ class Alone(Base):
     assert "CREATE TABLE alone" in str(read_desired(package.config("alone"), AUTHORING_DIALECT))
 
 
+def test_the_storage_of_a_generated_column_is_left_to_the_server_or_written(
+    package: Package,
+) -> None:
+    package.file(
+        "generated",
+        """
+from PACKAGE.base import *
+class Twice(Base):
+    __tablename__ = "twice"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    double: Mapped[int] = mapped_column(Computed("id * 2"))
+""",
+    )
+    config = package.config("generated")
+    desired = read_desired(config, AUTHORING_DIALECT, stored=True)
+    assert desired.storage_undecided
+    assert "GENERATED ALWAYS AS (id * 2) STORED" in str(desired)
+    assert AUTHORING_DIALECT.has_virtual_columns("PostgreSQL 18.6")
+    assert not AUTHORING_DIALECT.has_virtual_columns("PostgreSQL 17.10")
+
+
 def test_an_event_that_changes_the_models_changes_them_for_its_own_run_only(
     package: Package,
 ) -> None:

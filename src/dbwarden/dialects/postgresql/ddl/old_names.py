@@ -157,8 +157,8 @@ def refuse_in_place(ctx: Context, statements: Sequence[PlannedStatement]) -> Non
             old = ctx.label(change.before.table, change.before.part)
             new = change.after.part or ctx.label(change.after.table)
             raise UnsupportedChange(
-                f"{old} cannot become {new} in place in a set of several files, of which a later "
-                "one changes or drops what has to do with it.",
+                f"{old} cannot become {new} in place, because a later file of the set changes it, "
+                "or drops a view or function that uses it.",
                 next_step="Leave the new name, or the other changes, to a migration of its own.",
             )
 

@@ -121,7 +121,7 @@ async def terminate_holder(
             next_step="Use the user that started it, or one that is in pg_signal_backend.",
         ) from refused
     with anyio.move_on_after(TERMINATED_WITHIN):
-        while _same(await find(), holder):  # noqa: ASYNC110  # only polling tells
+        while _same(await find(), holder):  # noqa: ASYNC110  # nothing reports the end
             await anyio.sleep(0.01)
     telemetry.emit("terminated_migrator", level="warning", holder=str(holder))
     return terminated == "true"
