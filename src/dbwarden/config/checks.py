@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dbwarden.config.names import did_you_mean, problem_of_name
-from dbwarden.config.url_kinds import KINDS
+from dbwarden.config.urls import KINDS
 
 Check = Callable[[Any, Path], object]
 

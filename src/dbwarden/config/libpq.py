@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from dbwarden.config.names import did_you_mean
-from dbwarden.config.syntax import Hosts, Parts, URLProblem, port_number, split_hosts
+from dbwarden.config.syntax import (
+    Hosts,
+    Parts,
+    URLProblem,
+    as_password,
+    port_number,
+    split_hosts,
+)
 from dbwarden.secrets import Secret
 
 if TYPE_CHECKING:
@@ -109,7 +116,7 @@ def normalize(parts: Parts, root: Path) -> Parts:
     given = _given(parts)
     hosts = _hosts(parts, given)
     user = given.pop("user", parts.user)
-    password = given.pop("password", parts.password)
+    password = as_password(given.pop("password")) if "password" in given else parts.password
     database = given.pop("dbname", given.pop("database", parts.database))
     for name, value in given.items():
         _check(name, value)

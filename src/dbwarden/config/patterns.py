@@ -14,7 +14,6 @@ from dbwarden.config.names import LONGEST, problem_of_name
 from dbwarden.config.options import OPTIONS
 from dbwarden.config.registry import TENANT_OPTIONS, TenantDeclaration, TenantSource
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern
-from dbwarden.config.url_kinds import url_kind
 from dbwarden.config.urls import DatabaseURL, read_url
 
 REQUIRED = ("name", "database_url", "tenants")
@@ -87,7 +86,7 @@ def _longest_id(name: str, urls: Mapping[str, str], root: Path) -> int:
     limits = [LONGEST - len(name) + len(FIELD)]
     for url in urls.values():
         parsed = read_url(url.replace(FIELD, SAMPLE), root)
-        longest = url_kind(parsed.dialect).longest_name if isinstance(parsed, DatabaseURL) else None
+        longest = parsed.longest_name if isinstance(parsed, DatabaseURL) else None
         if isinstance(parsed, DatabaseURL) and longest is not None:
             times = parsed.database.count(SAMPLE)
             rest = len(parsed.database.encode()) - times * len(SAMPLE)

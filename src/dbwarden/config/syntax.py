@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_plus
 
+from dbwarden.secrets import Secret
+
 Hosts = tuple[tuple[str, int | None], ...]
 Pairs = tuple[tuple[str, str], ...]
 
@@ -25,18 +27,23 @@ class URLProblem(Exception):
     """A problem of a URL, without secrets; internal to ``dbwarden.config``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Parts:
     """The percent-decoded parts of a URL."""
 
     user: str | None = None
-    password: str | None = None
+    password: Secret[str] | None = None
     hosts: Hosts = ()
     database: str = ""
     query: Pairs = ()
 
 
-def split_scheme(text: str) -> tuple[str, str | None, str]:
+def as_password(text: str | None) -> Secret[str] | None:
+    """Return *text* as a password; ``None`` if there is none."""
+    return Secret(text) if text else None
+
+
+def split_scheme(text: str) -> tuple[str, str, str]:
     """Cut *text* into scheme, driver and the rest after ``://``.
 
     Raises:
@@ -53,8 +60,7 @@ def split_scheme(text: str) -> tuple[str, str | None, str]:
                 else "one begins with postgresql:// or sqlite:///"
             )
         )
-    scheme, driver = match.groups()
-    return scheme.lower(), driver.lower() if driver else None, text[match.end() :]
+    return match[1].lower(), (match[2] or "").lower(), text[match.end() :]
 
 
 def split_server(rest: str) -> Parts:
@@ -70,7 +76,7 @@ def split_server(rest: str) -> Parts:
     user, _, password = userinfo.partition(":")
     return Parts(
         user=unquote(user) or None,
-        password=unquote(password) or None,
+        password=as_password(unquote(password)),
         hosts=split_hosts(hosts),
         database=unquote(path),
         query=split_query(query),
@@ -178,7 +184,7 @@ def split_object(url: object) -> Parts:
     hosts = ((str(host or ""), port if isinstance(port, int) else None),) if host or port else ()
     return Parts(
         user=_text(_attribute(url, "username")),
-        password=_text(_attribute(url, "password")),
+        password=as_password(_text(_attribute(url, "password"))),
         hosts=hosts,
         database=_text(_attribute(url, "database")) or "",
         query=tuple(_object_pairs(_attribute(url, "query"))),

@@ -13,8 +13,7 @@ from dbwarden.config.options import EMBEDDED, OPTIONS
 from dbwarden.config.project import Declared
 from dbwarden.config.registry import TENANT_OPTIONS, Declaration, TenantDeclaration
 from dbwarden.config.tenants import FIELD, SAMPLE, Pattern, TenantFamily
-from dbwarden.config.url_kinds import EMBEDDED_KIND, url_kind
-from dbwarden.config.urls import DatabaseURL, read_url
+from dbwarden.config.urls import EMBEDDED_KIND, DatabaseURL, read_url, url_class
 from dbwarden.migration_history import DEFAULT_TABLE
 from dbwarden.types import Location
 
@@ -209,7 +208,7 @@ def _check_combinations(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Report options that are invalid only in combination with another option."""
     if callable(values.get(_URL)) and "database_type" not in values:
         yield "database_type", "is missing; it cannot be known from a function"
-    kind = url_kind(values["database_type"]) if values.get("database_type") else None
+    kind = url_class(values["database_type"]) if values.get("database_type") else None
     if kind is not None and not kind.has_namespaces and "ledger_schema" in values:
         yield "ledger_schema", f"{kind.title} has no namespaces; leave it out"
     for name in (_URL, "dev_database_url"):

@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.url_kinds import url_kind
+from dbwarden.config.urls import url_class
 from dbwarden.engines import Engines, Served
 from dbwarden.errors import (
     DBWardenError,
@@ -103,7 +103,7 @@ class Probes:
         """Return the limiter of concurrent probes on the server of *config*."""
         is_tenant = config.migrations_name is not None
         # Files share threads instead of a server.
-        key = (config.server if url_kind(config.database_type).has_server else "", is_tenant)
+        key = (config.server if url_class(config.database_type).has_server else "", is_tenant)
         limiter = self._slots.get(key)
         if limiter is None:
             tokens = TENANTS_PER_SERVER if is_tenant else PER_SERVER

@@ -9,8 +9,7 @@ import anyio.to_thread
 
 from dbwarden.config.names import problem_of_name
 from dbwarden.config.options import EMBEDDED
-from dbwarden.config.url_kinds import EMBEDDED_KIND, url_kind
-from dbwarden.config.urls import parse_url
+from dbwarden.config.urls import EMBEDDED_KIND, parse_url, url_class
 from dbwarden.errors import UsageError
 from dbwarden.operations import init_texts as texts
 from dbwarden.types import DialectName
@@ -196,7 +195,7 @@ def _write_missing(path: Path, text: str) -> bool:
 
 def _ignore_database(plan: _Plan) -> Path | None:
     """Exclude the local database from git; return the file if it has a new line."""
-    if plan.url == EMBEDDED or url_kind(plan.kind).has_server:
+    if plan.url == EMBEDDED or url_class(plan.kind).has_server:
         return None  # the development server's folder excludes itself
     file = parse_url(plan.url, root=plan.folder.resolve()).file
     if file is None or not file.is_relative_to(plan.folder.resolve()):

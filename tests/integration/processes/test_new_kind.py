@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PLACES = {
     "authoring/write/models_code.py": 1,
-    "config/url_kinds.py": 1,
+    "config/urls.py": 1,
     "files/lexing.py": 1,
     "kinds.py": 3,
     "schema/kind_traits.py": 1,

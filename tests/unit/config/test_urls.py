@@ -9,7 +9,7 @@ import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbwarden.config.urls import DatabaseURL, parse_url
+from dbwarden.config.urls import DatabaseURL, PostgreSQLURL, SQLiteURL, parse_url
 from dbwarden.errors import ConfigurationError
 from dbwarden.secrets import Secret, redact
 
@@ -27,8 +27,7 @@ def problem_of(url: object) -> str:
 
 def test_every_part_of_a_postgresql_url_is_read() -> None:
     url = parse_url("postgresql+psycopg://ann:pa%40ss@db.example:5433/shop?sslmode=require")
-    assert url == DatabaseURL(
-        dialect="postgresql",
+    assert url == PostgreSQLURL(
         driver="psycopg",
         user="ann",
         password=Secret("pa@ss"),
@@ -239,8 +238,7 @@ hosts = st.one_of(
 
 @given(
     url=st.builds(
-        DatabaseURL,
-        dialect=st.just("postgresql"),
+        PostgreSQLURL,
         driver=st.none() | st.just("asyncpg"),
         user=st.none() | names,
         password=st.none() | names.map(Secret),
@@ -255,7 +253,7 @@ def test_a_rendered_url_reads_as_the_same_url(url: DatabaseURL) -> None:
 
 @given(name=names.filter(lambda name: name.strip("./") and not name.startswith(("file:", ":"))))
 def test_a_rendered_sqlite_url_reads_as_the_same_file(name: str) -> None:
-    url = DatabaseURL(dialect="sqlite", database=str(ROOT / name.strip("/") / "x.db"))
+    url = SQLiteURL(database=str(ROOT / name.strip("/") / "x.db"))
     settled = replace(url, database=str(parse_url(url.render()).database))
     assert parse_url(settled.render()) == settled
 
@@ -264,14 +262,13 @@ def test_a_rendered_sqlite_url_reads_as_the_same_file(name: str) -> None:
 def test_sqlalchemy_reads_a_rendered_url_in_the_same_way(
     user: str, password: str, database: str
 ) -> None:
-    url = DatabaseURL(
-        dialect="postgresql",
+    url = PostgreSQLURL(
         user=user,
         password=Secret(password),
         hosts=(("h", 5433),),
         database=database,
     )
-    theirs = sqlalchemy.make_url(url.with_driver("asyncpg").render())
+    theirs = sqlalchemy.make_url(replace(url, driver="asyncpg").render())
     assert theirs.drivername == "postgresql+asyncpg"
     assert (theirs.username, theirs.password) == (user, password)
     assert (theirs.host, theirs.port) == ("h", 5433)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from dbwarden.authoring.collect.hints import Hints
 from dbwarden.authoring.labels import columns_by_label, label, objects_by_label
 from dbwarden.config.names import did_you_mean
-from dbwarden.config.url_kinds import url_kind
+from dbwarden.config.urls import url_class
 from dbwarden.diff.changes import Rename, RenameValue, Renaming
 from dbwarden.errors import UsageError
 from dbwarden.schema import Column, Enum, ObjectKind, QualifiedName, Ref, Schema, Table, ref_of
@@ -121,7 +121,7 @@ def refuse_unknown_renames(
                 option="--rename",
                 next_step="Correct the new name in the flag or in the models."
                 if called is None
-                else f"To {url_kind(desired.dialect).title} {new} and {called}, which is there "
+                else f"To {url_class(desired.dialect).title} {new} and {called}, which is there "
                 "now, are the same name, so its case stays as it is.",
             )
 

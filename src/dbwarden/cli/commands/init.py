@@ -14,7 +14,7 @@ from dbwarden.cli.options import CommandOptions
 from dbwarden.cli.prompting import ask, can_ask, confirm
 from dbwarden.cli.selection import load_project
 from dbwarden.cli.style import relative
-from dbwarden.config.url_kinds import EMBEDDED_KIND, KINDS
+from dbwarden.config.urls import EMBEDDED_KIND, KINDS
 from dbwarden.errors import DBWardenError
 from dbwarden.fleet.documents import plain
 from dbwarden.operations.dev_server import dev_server_start
