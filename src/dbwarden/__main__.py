@@ -13,7 +13,7 @@ def main() -> None:
         from dbwarden.cli.app import run
 
         code = run(sys.argv[1:])
-        streams.wipe_start()
+        streams.wipe_line()
     except KeyboardInterrupt:  # before the event loop handles it
         sys.stderr.write("error: interrupted\n")
         sys.exit(130)

@@ -1,6 +1,7 @@
-"""Escape the control characters of foreign text for a terminal."""
+"""Escape the control characters of foreign text for a terminal, and shorten lists."""
 
 import re
+from collections.abc import Sequence
 
 _CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 """Control characters except tab and line feed, and characters that change the text direction."""
@@ -22,6 +23,12 @@ def printable(text: str) -> str:
 def on_one_line(text: str) -> str:
     """Return *text*, such as a name or cell, with control characters and line ends escaped."""
     return _UNSAFE_IN_LINE.sub(_escape, text)
+
+
+def shorten(names: Sequence[str], most: int) -> str:
+    """Join the first *most* names, and count the rest: ``a, b and 12 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -36,7 +36,7 @@ def _outcome_document(outcome: Outcome[Any], *, flat: bool) -> Json:
         **(result if flat and result else {}),
         "database": outcome.database,
         "state": outcome.state.value,
-        "duration_ms": _rounded(outcome.duration_ms),
+        "duration_ms": None if outcome.duration_ms is None else round(outcome.duration_ms, 3),
         "error": plain(outcome.error),
         "result": result,
     }
@@ -50,7 +50,3 @@ def failure_document(command: str, error: DBWardenError, code: int) -> Json:
 def dumps(document: Any, *, ascii_only: bool = False) -> str:
     """Serialize one JSON document, indented."""
     return json.dumps(document, indent=2, ensure_ascii=ascii_only)
-
-
-def _rounded(duration_ms: float | None) -> float | None:
-    return None if duration_ms is None else round(duration_ms, 3)

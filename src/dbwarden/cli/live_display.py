@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from dbwarden.cli.streams import wipe_start
+from dbwarden.cli.streams import wipe_line
 from dbwarden.printable import on_one_line
 from dbwarden.telemetry import Event
 
@@ -60,7 +60,7 @@ class Live:
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> "Live":
-        wipe_start()
+        wipe_line()
         self._tick()
         return self
 

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
@@ -88,44 +88,3 @@ class FleetOptions(CommandOptions):
     "Spread the run over N processes of this machine, or over an engine: dask://HOST:PORT."
     report: Annotated[Path | None, Parameter(group=OUTPUT)] = None
     "Write the outcome of every database to this file, as JSON."
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """Answers to the questions of ``make-migrations``."""
-
-    renames: Annotated[tuple[str, ...], Parameter(name="--rename")] = ()
-    "Treat as a rename: users.nick:nickname, users:people."
-    allow_drop: Annotated[tuple[str, ...], Parameter(name=("--allow-drop", "--allow-loss"))] = ()
-    "Allow data loss in exactly these objects: users.email."
-    fills: Annotated[tuple[str, ...], Parameter(name="--fill")] = ()
-    "A value for existing rows of a new column: users.email=\"''\"."
-    using: tuple[str, ...] = ()
-    "An expression that converts old values: users.age='age::int'."
-    rollback_using: tuple[str, ...] = ()
-    "An expression that converts new values back in the rollback: users.age='age::text'."
-    allow_failing_on_rows: bool = False
-    "Write the file even if existing rows have no value for a required column."
-    online: bool = False
-    "Use forms that do not block reads and writes; that may be several files."
-    allow_rewrite: tuple[str, ...] = ()
-    "With --online: a column whose change may rewrite its table all the same: users.age."
-    allow_rename: tuple[str, ...] = ()
-    "With --online: a table or column to rename in place, while nothing uses it: users.nick."
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the arguments of :func:`dbwarden.make_migrations`.
-
-        Raises:
-            UsageError: An option has another form.
-        """
-        # Imported lazily, because only make-migrations needs it.
-        from dbwarden.authoring.compare.user_choices import pairs_of
-
-        return {
-            **vars(self),
-            "fills": pairs_of(self.fills, "--fill"),
-            "using": pairs_of(self.using, "--using"),
-            "rollback_using": pairs_of(self.rollback_using, "--rollback-using"),
-        }

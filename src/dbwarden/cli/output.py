@@ -3,7 +3,8 @@
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ from dbwarden.errors import (
     NotStarted,
     UsageError,
 )
-from dbwarden.printable import on_one_line, printable
+from dbwarden.printable import on_one_line, printable, shorten
 from dbwarden.types import Location
 
 MOST_PROBLEMS = 100
@@ -39,14 +40,14 @@ MOST_PROBLEMS = 100
 def say(*lines: str) -> None:
     """Print *lines* to stdout, made safe for a terminal."""
     out = streams.results()
-    streams.wipe_start()
+    streams.wipe_line()
     for line in lines:
         print(printable(line) if out.isatty() else line, file=out)
 
 
 def note(*lines: str) -> None:
     """Print *lines* to stderr."""
-    streams.wipe_start()
+    streams.wipe_line()
     for line in lines:
         print(printable(line), file=sys.stderr)
 
@@ -54,18 +55,14 @@ def note(*lines: str) -> None:
 def say_json(document: Any) -> None:
     """Print one JSON document to stdout."""
     out = streams.results()
-    streams.wipe_start()
-    text = dumps(document, ascii_only=not is_utf8(out.encoding))
+    streams.wipe_line()
+    is_utf8 = (out.encoding or "").lower().replace("_", "-") in ("utf-8", "utf8")
+    text = dumps(document, ascii_only=not is_utf8)
     print(_CONTROL_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text), file=out)
 
 
 _CONTROL_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters that JSON does not escape itself."""
-
-
-def is_utf8(encoding: str | None) -> bool:
-    """Return whether *encoding* is UTF-8."""
-    return (encoding or "").lower().replace("_", "-") in ("utf-8", "utf8")
 
 
 def check_place(path: Path) -> None:
@@ -111,36 +108,33 @@ def say_table(
 ) -> None:
     """Print a table to stdout; a narrow terminal omits *spare* columns, in this order."""
     out = streams.results()
-    rows = [[_one_line(cell) for cell in row] for row in rows]
+    rows = [
+        [on_one_line(c) if isinstance(c, str) else (on_one_line(c[0]), c[1]) for c in row]
+        for row in rows
+    ]
     if rows:
         width = shutil.get_terminal_size().columns if out.isatty() else None
         say(*table(headers, drop_columns(headers, rows, spare, width), colour=wants_colour(out)))
 
 
-def _one_line(cell: Cell) -> Cell:
-    return on_one_line(cell) if isinstance(cell, str) else (on_one_line(cell[0]), cell[1])
-
-
 def note_errors(errors: Iterable[DBWardenError]) -> None:
     """Print each error to stderr; an error that several databases share is printed once."""
     colour = wants_colour(sys.stderr)
-    folded: dict[tuple[str, ...], list[DBWardenError]] = {}
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    folded: dict[str, list[DBWardenError]] = {}
     for error in errors:
         # Compare without the name, which may also occur in the next step.
-        lines = error_lines(error, colour=False, name="?")
-        key = tuple(_without_name(line, error.database) for line in lines)
-        folded.setdefault(key, []).append(error)
+        text = "\n".join(error_lines(error, colour=False, name="?"))
+        if error.database:
+            text = re.sub(rf"(?<![\w-]){re.escape(error.database)}(?![\w-])", "?", text)
+        folded.setdefault(text, []).append(error)
     for same in folded.values():
         names = [error.database for error in same if error.database]
-        lines = error_lines(same[0], colour=colour, name=some_names(names))
-        note("", *_wrap_to_terminal(_name_all(line, names) for line in lines))
-
-
-def _wrap_to_terminal(lines: Iterable[str]) -> Iterator[str]:
-    """Wrap *lines* for a terminal, except SQL."""
-    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
-    for line in lines:
-        yield from [line] if width is None or _SQL.match(line) else wrap(line, width)
+        lines = error_lines(same[0], colour=colour, name=shorten(names, 3))
+        note("")
+        for line in lines:
+            text = _name_all(line, names)
+            note(*([text] if width is None or _SQL.match(text) else wrap(text, width)))
 
 
 _SQL = re.compile(r"    (?:\x1b\[\d+m)?\|")
@@ -152,17 +146,6 @@ def _name_all(line: str, names: Sequence[str]) -> str:
         return line
     several = " ".join(f"-d {name}" for name in names[:3]) + (" ..." if len(names) > 3 else "")
     return re.sub(rf"-d {re.escape(names[0])}(?![\w-])", lambda _: several, line)
-
-
-def _without_name(text: str, name: str | None) -> str:
-    return re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "?", text) if name else text
-
-
-def some_names(names: Sequence[str]) -> str:
-    """Join the first three names, and count the rest."""
-    if len(names) <= 3:
-        return ", ".join(names)
-    return f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def error_lines(error: DBWardenError, *, colour: bool, name: str | None = None) -> list[str]:
@@ -198,11 +181,7 @@ def error_lines(error: DBWardenError, *, colour: bool, name: str | None = None) 
 def _place(location: Location | None) -> str:
     if location is None:
         return ""
-    return on_one_line(
-        str(
-            Location(path=Path(relative(location.path)), line=location.line, column=location.column)
-        )
-    )
+    return on_one_line(str(replace(location, path=Path(relative(location.path)))))
 
 
 def _indent(message: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from dbwarden import telemetry
 from dbwarden.cli import output
-from dbwarden.cli.streams import wipe_start
+from dbwarden.cli.streams import show_line, wipe_line
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.printable import on_one_line
 from dbwarden.telemetry import Event
@@ -28,17 +28,25 @@ def show_progress(
     """Show the progress of *databases* on stderr while the block runs.
 
     If the block *asks* the user, only its current activity is shown, on the last line of the
-    terminal; prompts first clear it with :func:`wipe`.
+    terminal, which prompts clear.
     """
     if not enabled:
         yield
     elif not _has_last_lines():
-        many = Summary(total=len(databases)) if len(databases) > MOST else None
-        with telemetry.listening(_print_event if many is None else many.on_event):
+        line_of = Summary(total=len(databases)).line if len(databases) > MOST else plain_line
+
+        def print_event(event: Event) -> None:
+            if (line := line_of(event)) is not None:
+                output.note(line)
+
+        with telemetry.listening(print_event):
             yield
     elif asks:
-        with _show_activity():
-            yield
+        try:
+            with telemetry.listening(_show_activity):
+                yield
+        finally:
+            wipe_line()
     else:
         from dbwarden.cli.live_display import Live  # only for terminals
 
@@ -47,46 +55,16 @@ def show_progress(
             yield
 
 
-@contextmanager
-def _show_activity() -> Generator[None]:
-    try:
-        with telemetry.listening(_show):
-            yield
-    finally:
-        wipe()
-
-
 def _has_last_lines() -> bool:
     """Return whether stderr is a terminal whose last lines only progress uses."""
     dumb = not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
     return not dumb and not telemetry.writes()
 
 
-_WIPE = "\r\x1b[K"
-_shown: set[str] = set()
-
-
-def _show(event: Event) -> None:
+def _show_activity(event: Event) -> None:
     if event.name == "doing":
         line = f"{event.fields.get('database', '')}: {event.fields['what']} ..."
-        wipe_start()
-        _shown.add(line)
-        sys.stderr.write(_WIPE + on_one_line(line)[: shutil.get_terminal_size().columns - 1])
-        sys.stderr.flush()
-
-
-def wipe() -> None:
-    """Clear the line of the current activity, if there is one."""
-    wipe_start()
-    if _shown:
-        _shown.clear()
-        sys.stderr.write(_WIPE)
-        sys.stderr.flush()
-
-
-def _print_event(event: Event) -> None:
-    if (line := plain_line(event)) is not None:
-        output.note(line)
+        show_line(on_one_line(line)[: shutil.get_terminal_size().columns - 1])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,11 +78,6 @@ class Summary:
     done: int = 0
     failed: int = 0
     seen: set[str] = field(default_factory=set)
-
-    def on_event(self, event: Event) -> None:
-        """Print the line of *event*, if any."""
-        if (line := self.line(event)) is not None:
-            output.note(line)
 
     def line(self, event: Event) -> str | None:
         """Count *event* and return the line to print, if any."""

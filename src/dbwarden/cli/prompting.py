@@ -8,7 +8,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from dbwarden.cli import progress, streams
+from dbwarden.cli import streams
 from dbwarden.printable import on_one_line
 
 
@@ -33,7 +33,7 @@ async def confirm(question: str, *, default: bool = False) -> bool:
 
 async def ask(question: str, after: str) -> str:
     """Print *question* and return the line typed; empty at the end of input."""
-    progress.wipe()
+    streams.wipe_line()
     out = streams.results()
     question = on_one_line(question)
     out.write("\n".join(textwrap.wrap(question, shutil.get_terminal_size().columns - 1)) + after)

@@ -61,14 +61,6 @@ def handle_interrupt() -> Iterator[anyio.Event | None]:
         interrupt.listeners -= 1
 
 
-def final_exit_code(code: Exit) -> Exit:
-    """Return the exit code of the process: that of a signal, else *code*."""
-    interrupt = current_interrupt.get()
-    if interrupt is None or interrupt.signal is None:
-        return code
-    return Exit(128 + interrupt.signal)
-
-
 async def note_unknown_models(configs: Sequence[DatabaseConfig]) -> None:
     """Warn about ``model_paths`` that name no module, without importing them.
 
@@ -139,22 +131,16 @@ class Table:
 
     def show(self, outcomes: Outcomes) -> None:
         """Print a row for each outcome."""
-        width = len(self.headers)
-        rows = [
-            (o.database, *_state_cells(o, width, self.cells), duration(o.duration_ms))
-            for o in outcomes
-        ]
+        rows = []
+        for outcome in outcomes:
+            if outcome.succeeded:
+                cells = self.cells(outcome.result)
+            else:
+                colour = YELLOW if outcome.state is OutcomeState.NOT_STARTED else RED
+                state = outcome.state.value.replace("_", " ")
+                cells = ((state, colour), *[""] * (len(self.headers) - 1))
+            rows.append((outcome.database, *cells, duration(outcome.duration_ms)))
         output.say_table(("database", *self.headers, "time"), rows)
-
-
-def _state_cells(
-    outcome: Outcome[Any], width: int, cells: Callable[[Any], tuple[Cell, ...]]
-) -> tuple[Cell, ...]:
-    if outcome.succeeded:
-        return cells(outcome.result)
-    colour = YELLOW if outcome.state is OutcomeState.NOT_STARTED else RED
-    first: Cell = (outcome.state.value.replace("_", " "), colour)
-    return (first, *([""] * (width - 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +183,14 @@ async def report(
     such command. *code* overrides the exit code of the outcomes.
     """
     options = selection.options
-    code = final_exit_code(exit_code(outcomes) if code is None else code)
-    if len(outcomes) > 1:
-        _name_databases(outcomes)
+    code = exit_code(outcomes) if code is None else code
+    interrupt = current_interrupt.get()
+    if interrupt is not None and interrupt.signal is not None:
+        code = Exit(128 + interrupt.signal)
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    for outcome in outcomes if len(outcomes) > 1 else ():
+        if outcome.error is not None:  # an error of the command's use has no name
+            outcome.error.database = outcome.error.database or outcome.database
     flat = isinstance(view, Texts) and view.flat
     document = partial(fleet_document, command, outcomes, code, flat=flat)
     if options.report is not None:
@@ -215,17 +206,10 @@ async def report(
     if not outcomes:
         output.note(f"There is no database {'in this share' if options.shard else 'to work on'}.")
     streams.results().flush()
-    output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
+    output.note_errors(errors)
     if again is not None:
         _note_rest(command, outcomes, options, again)
     return code
-
-
-def _name_databases(outcomes: Outcomes) -> None:
-    """Name the database in errors of the command's use, which otherwise have no name."""
-    for outcome in outcomes:
-        if outcome.error is not None:
-            outcome.error.database = outcome.error.database or outcome.database
 
 
 MOST_NAMES = 20

@@ -48,33 +48,38 @@ def _guarded(stream: Any) -> Any:
     )
 
 
-_SILENT = ("--help", "-h", "--version", "help", "--json", "--log-level", "--log-format")
-_starting = False
+_SILENT = {"--help", "-h", "--version", "help", "--json", "--log-level", "--log-format"}
+_WIPE = "\r\x1b[K"
+_shows_line = False
 
 
 def show_start(arguments: Sequence[str]) -> None:
     """Show the command on the last line of the terminal, before its modules are imported.
 
-    The line disappears with the first output. Nothing is shown where something else is written.
+    Nothing is shown where something else is written.
     """
-    global _starting
-    stream = sys.stderr
     words = {word.partition("=")[0] for word in arguments}
-    quiet = not arguments or arguments[0].startswith("-") or words & {*_SILENT}
+    quiet = not arguments or arguments[0].startswith("-") or words & _SILENT
     if quiet or os.environ.get("DBWARDEN_LOG_FORMAT") or os.environ.get("TERM") == "dumb":
         return
-    if stream.isatty() and arguments[0].replace("-", "").isalpha():
-        _starting = True
-        stream.write(f"dbwarden {arguments[0]} ...")
-        stream.flush()
+    if sys.stderr.isatty() and arguments[0].replace("-", "").isalpha():
+        show_line(f"dbwarden {arguments[0]} ...")
 
 
-def wipe_start() -> None:
-    """Clear the line of :func:`show_start`, if it is still there."""
-    global _starting
-    if _starting:
-        _starting = False
-        sys.stderr.write("\r\x1b[K")
+def show_line(text: str) -> None:
+    """Show *text* on the last line of the terminal, until something else is written there."""
+    global _shows_line
+    _shows_line = True
+    sys.stderr.write(_WIPE + text)
+    sys.stderr.flush()
+
+
+def wipe_line() -> None:
+    """Clear the line of :func:`show_line`, if it is still there."""
+    global _shows_line
+    if _shows_line:
+        _shows_line = False
+        sys.stderr.write(_WIPE)
         sys.stderr.flush()
 
 

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
 
+from dbwarden import printable
+
 RED, GREEN, YELLOW, DIM, BOLD = "31", "32", "33", "2", "1"
 
 
@@ -109,9 +111,7 @@ def pluralize(number: int, word: str) -> str:
 
 def shorten(keys: Sequence[str], most: int = 3) -> str:
     """Join the first keys, and count the rest."""
-    if len(keys) <= most + 1:
-        return ", ".join(keys)
-    return f"{', '.join(keys[:most])} and {len(keys) - most} more"
+    return printable.shorten(keys, most if len(keys) > most + 1 else most + 1)
 
 
 _here: ContextVar[Path | None] = ContextVar("dbwarden_here", default=None)

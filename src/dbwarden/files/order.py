@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
 
 from dbwarden.files.migration import Migration
+from dbwarden.printable import shorten
 from dbwarden.types import Version, format_version
 
 
@@ -66,5 +67,4 @@ def format_cycle(cycle: Sequence[Migration]) -> str:
 
 def format_versions(versions: Sequence[Version]) -> str:
     """Format versions as ``0003, 0004 and 12 more``."""
-    listed = ", ".join(format_version(version) for version in versions[:5])
-    return listed if len(versions) <= 5 else f"{listed} and {len(versions) - 5} more"
+    return shorten([format_version(version) for version in versions], 5)

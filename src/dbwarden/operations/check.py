@@ -13,6 +13,7 @@ from dbwarden.operations.status import status_of
 from dbwarden.planning.backfill_progress import BackfillProgress
 from dbwarden.planning.foreign import ForeignState
 from dbwarden.planning.judging import Problem, StatusResult
+from dbwarden.printable import shorten
 from dbwarden.types import DatabaseName
 
 
@@ -141,8 +142,7 @@ def _message(status: StatusResult, problem: Problem) -> str:
         case _:
             assert_never(problem.code)
     keys = problem.keys
-    shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
-    message = f"{len(keys)} {words}: {shown}"
+    message = f"{len(keys)} {words}: {shorten(keys, 5)}"
     if problem.code != "replica_behind":
         return message
     lag = status.replica.lag_seconds if status.replica is not None else None

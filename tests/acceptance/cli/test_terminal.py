@@ -281,7 +281,7 @@ def test_a_command_is_shown_before_the_project_is_loaded(tmp_path: Path) -> None
     terminal.until("dbwarden databases ...")
     with (tmp_path / "read").open("w"):
         assert terminal.ended() == 0
-    assert terminal.seen.startswith("dbwarden databases ...\r\x1b[K")
+    assert terminal.seen.startswith("\r\x1b[Kdbwarden databases ...\r\x1b[K")
     assert terminal.seen.count("...") == 1
 
 

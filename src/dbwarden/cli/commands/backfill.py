@@ -71,10 +71,10 @@ async def backfill(
     key: str | None = None,
     /,
     *,
-    throttle: Throttle = Throttle(),  # frozen; cyclopts reads its options
+    throttle: Throttle = Throttle(),
     restart: bool = False,
     accept: bool = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Run, show, pause, resume or cancel backfills of one database, several or all.
 

@@ -23,7 +23,7 @@ async def baseline(
     *,
     to: str | None = None,
     from_: Annotated[Tool | None, Parameter(name="--from")] = None,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Adopt an existing database: mark migrations as applied without running them.
 

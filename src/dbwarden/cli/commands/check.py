@@ -10,11 +10,7 @@ from dbwarden.operations.check import CheckResult
 from dbwarden.operations.check import check as check_one
 
 
-async def check(
-    *,
-    models: bool = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
-) -> int:
+async def check(*, models: bool = False, options: FleetOptions = FleetOptions()) -> int:
     """Check that databases are reachable and agree with their files. Exit 3 on findings.
 
     Parameters

@@ -17,7 +17,7 @@ async def create_database(
     encoding: str | None = None,
     if_not_exists: bool = False,
     no_migrate: bool = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Create a missing database, also of a new tenant, and migrate it.
 

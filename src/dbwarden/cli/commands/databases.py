@@ -12,11 +12,7 @@ from dbwarden.config.tenants import TenantFamily
 from dbwarden.fleet.documents import Json, plain
 
 
-async def databases(
-    *,
-    tenants: bool = False,
-    options: CommandOptions = CommandOptions(),  # noqa: B008
-) -> int:
+async def databases(*, tenants: bool = False, options: CommandOptions = CommandOptions()) -> int:
     """List the configured databases: name, kind, URL and migrations folder.
 
     Parameters

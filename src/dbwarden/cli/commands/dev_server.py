@@ -20,7 +20,7 @@ async def dev_server(
     /,
     *,
     remove: bool = False,
-    options: CommandOptions = CommandOptions(),  # noqa: B008
+    options: CommandOptions = CommandOptions(),
 ) -> int:
     """Start, stop or inspect the project's PostgreSQL for development.
 

@@ -36,8 +36,8 @@ async def diff(
     models: bool = False,
     ignore: tuple[str, ...] = (),
     adopt: bool = False,
-    choices: AdoptChoices = AdoptChoices(),  # frozen; cyclopts reads its options
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    choices: AdoptChoices = AdoptChoices(),
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Compare live databases with their migration files. Exit 3 if they differ.
 

@@ -22,7 +22,7 @@ from dbwarden.operations.generate_models import generate_models as generate_one
 async def generate_models(
     *,
     output_file: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Write SQLAlchemy models from a live database, proven to build it again.
 

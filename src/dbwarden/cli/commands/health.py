@@ -12,7 +12,7 @@ from dbwarden.operations.health import health as health_one
 from dbwarden.types import DatabaseName
 
 
-async def health(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
+async def health(*, options: FleetOptions = FleetOptions()) -> int:
     """Print the health of the databases as the JSON of the health endpoint."""
     outcomes = await run(health_one, await select(options))
     databases = [

@@ -20,7 +20,7 @@ async def history(
     *,
     limit: Annotated[int, Parameter(show_default=True)] = NEWEST,
     all_rows: bool = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Show who applied what and when, including migrations that were rolled back.
 

@@ -73,9 +73,9 @@ async def import_(
     /,
     *,
     python: str | None = None,
-    alembic: AlembicFlags = AlembicFlags(),  # frozen; cyclopts reads its options
+    alembic: AlembicFlags = AlembicFlags(),
     django: DjangoFlags = DjangoFlags(),
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Write migration files from the history of another tool, and prove them.
 

@@ -44,7 +44,7 @@ async def init(
     wanted: Wanted = Wanted(),
     folder: Path = Path("."),
     dev_server: bool = False,
-    options: CommandOptions = CommandOptions(),  # noqa: B008
+    options: CommandOptions = CommandOptions(),
 ) -> int:
     """Start a project: write a dbwarden.py and a folder for its migrations.
 

@@ -53,10 +53,10 @@ class LintChoices:
 
 async def lint(
     *files: Path,
-    choices: LintChoices = LintChoices(),  # frozen; cyclopts reads its options
+    choices: LintChoices = LintChoices(),
     save_stats: Annotated[Path | None, _OF_RULES] = None,
     format: Annotated[Format, Parameter(show_default=True)] = "text",
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Judge migration files by what they do to tables in use. Exit 3 on findings.
 

@@ -8,7 +8,7 @@ from dbwarden.operations.lock import LockStatus
 from dbwarden.operations.lock import lock_status as lock_status_of
 
 
-async def lock_status(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
+async def lock_status(*, options: FleetOptions = FleetOptions()) -> int:
     """Show who is migrating now: process, application, start time and current statement."""
     selection = await select(options, Which.WRITABLE)
     outcomes = await run(lock_status_of, selection)

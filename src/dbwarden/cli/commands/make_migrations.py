@@ -1,15 +1,16 @@
 """``make-migrations``: what was written from the models."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from dbwarden.authoring.compare.user_choices import pairs_of
 from dbwarden.cli import output
 from dbwarden.cli.left_out import left_out_lines
-from dbwarden.cli.options import Choices, FleetOptions
+from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.prompting import Terminal, can_ask
 from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Texts, report, run
 from dbwarden.cli.selection import Which, select
@@ -21,16 +22,54 @@ from dbwarden.operations.make_migrations import MakeMigrationsResult
 from dbwarden.operations.make_migrations import make_migrations as make_one
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """Answers to the questions of ``make-migrations``."""
+
+    renames: Annotated[tuple[str, ...], Parameter(name="--rename")] = ()
+    "Treat as a rename: users.nick:nickname, users:people."
+    allow_drop: Annotated[tuple[str, ...], Parameter(name=("--allow-drop", "--allow-loss"))] = ()
+    "Allow data loss in exactly these objects: users.email."
+    fills: Annotated[tuple[str, ...], Parameter(name="--fill")] = ()
+    "A value for existing rows of a new column: users.email=\"''\"."
+    using: tuple[str, ...] = ()
+    "An expression that converts old values: users.age='age::int'."
+    rollback_using: tuple[str, ...] = ()
+    "An expression that converts new values back in the rollback: users.age='age::text'."
+    allow_failing_on_rows: bool = False
+    "Write the file even if existing rows have no value for a required column."
+    online: bool = False
+    "Use forms that do not block reads and writes; that may be several files."
+    allow_rewrite: tuple[str, ...] = ()
+    "With --online: a column whose change may rewrite its table all the same: users.age."
+    allow_rename: tuple[str, ...] = ()
+    "With --online: a table or column to rename in place, while nothing uses it: users.nick."
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of :func:`dbwarden.make_migrations`.
+
+        Raises:
+            UsageError: An option has another form.
+        """
+        return {
+            **vars(self),
+            "fills": pairs_of(self.fills, "--fill"),
+            "using": pairs_of(self.using, "--using"),
+            "rollback_using": pairs_of(self.rollback_using, "--rollback-using"),
+        }
+
+
 async def make_migrations(
     *,
     message: Annotated[str, Parameter(name=("--message", "-m"))],
     name: str | None = None,
     empty: bool = False,
     sql: bool = False,
-    choices: Choices = Choices(),  # noqa: B008  # frozen; cyclopts reads its options
+    choices: Choices = Choices(),
     unproven: bool = False,
     from_live: bool = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Write the next migration from the models, proven in a scratch database.
 

@@ -34,7 +34,7 @@ async def migrate(
     phase: Phase | None = None,
     check_drift: DriftMode | None = None,
     canary: Annotated[str | None, Parameter(group=HOW)] = None,
-    options: FleetOptions = FleetOptions(),  # noqa: B008  # frozen; cyclopts reads its options
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Apply pending migrations to one database, several or all.
 

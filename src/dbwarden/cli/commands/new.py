@@ -17,7 +17,7 @@ async def new(
     *,
     message: Annotated[str, Parameter(name=("--message", "-m"))],
     database: Annotated[str | None, Parameter(name=("--database", "-d"), group=WHICH)] = None,
-    options: CommandOptions = CommandOptions(),  # noqa: B008
+    options: CommandOptions = CommandOptions(),
 ) -> int:
     """Write an empty migration file, numbered and named.
 

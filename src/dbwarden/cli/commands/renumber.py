@@ -11,11 +11,7 @@ from dbwarden.operations.renumber import RenumberResult
 from dbwarden.operations.renumber import renumber as renumber_one
 
 
-async def renumber(
-    *,
-    move: tuple[str, ...] = (),
-    options: FleetOptions = FleetOptions(),  # noqa: B008
-) -> int:
+async def renumber(*, move: tuple[str, ...] = (), options: FleetOptions = FleetOptions()) -> int:
     """Give migrations with the same number unique numbers, and prove the new order.
 
     Parameters

@@ -22,7 +22,7 @@ async def repair(
     forget: tuple[str, ...] = (),
     at: tuple[str, ...] = (),
     yes: Annotated[bool, Parameter(name=("--yes", "-y"))] = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Correct the migration history; shows its changes and asks before it makes them.
 

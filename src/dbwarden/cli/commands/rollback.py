@@ -17,7 +17,7 @@ async def rollback(
     count: int | None = None,
     marked: bool = False,
     dry_run: bool = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Roll back the last migration, or several.
 

@@ -26,7 +26,7 @@ async def schema(
     live: bool = False,
     format: Annotated[Literal["sql"] | PictureFormat, Parameter(show_default=True)] = "sql",
     since: str | None = None,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),
 ) -> int:
     """Print the schema of the migration files as SQL, or draw its tables.
 

@@ -6,7 +6,7 @@ from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.selection import select
 
 
-async def settings(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
+async def settings(*, options: FleetOptions = FleetOptions()) -> int:
     """Show every setting of a database and its value, without secrets."""
     configs = (await select(options)).databases
     if options.json:

@@ -11,7 +11,7 @@ from dbwarden.planning.judging import StatusResult
 from dbwarden.planning.replicas import ReplicaStatus
 
 
-async def status(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
+async def status(*, options: FleetOptions = FleetOptions()) -> int:
     """Show the state of each database: version, applied and pending migrations, problems."""
     selection = await select(options)
     outcomes = await run(status_one, selection)

@@ -13,11 +13,7 @@ from dbwarden.operations.lock import UnlockResult, unlock_seen
 from dbwarden.operations.lock import lock_status as lock_status_of
 
 
-async def unlock(
-    *,
-    force: bool = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
-) -> int:
+async def unlock(*, force: bool = False, options: FleetOptions = FleetOptions()) -> int:
     """Terminate the process that holds the migration lock; its work is rolled back.
 
     Parameters

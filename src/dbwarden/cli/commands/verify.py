@@ -9,7 +9,7 @@ from dbwarden.operations.verify import Verified, VerifyResult
 from dbwarden.operations.verify import verify as verify_one
 
 
-async def verify(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
+async def verify(*, options: FleetOptions = FleetOptions()) -> int:
     """Prove all migration files again: up, down, up; for CI. Exit 3 if one fails."""
     selection = await select(options, Which.FILES)
     outcomes = await run(verify_one, selection, at_once=AT_ONCE_IN_SCRATCH)

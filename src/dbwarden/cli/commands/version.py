@@ -12,7 +12,7 @@ from dbwarden.cli.options import CommandOptions
 DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cyclopts", "structlog")
 
 
-async def version(*, options: CommandOptions = CommandOptions()) -> int:  # noqa: B008
+async def version(*, options: CommandOptions = CommandOptions()) -> int:
     """Show the versions of dbwarden, Python and the drivers, for a bug report."""
     versions = await anyio.to_thread.run_sync(_versions)
     if options.json:

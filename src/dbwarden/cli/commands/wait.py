@@ -8,7 +8,7 @@ from dbwarden.operations.wait import WaitResult
 from dbwarden.operations.wait import wait as wait_one
 
 
-async def wait(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
+async def wait(*, options: FleetOptions = FleetOptions()) -> int:
     """Wait until the databases answer, for at most --timeout seconds each."""
     selection = await select(options)
     outcomes = await run(wait_one, selection)
