@@ -73,9 +73,9 @@ MUTANTS = (
     ),
     Mutant(
         name="no lock on the cursor of a backfill",
-        file="dialects/postgresql/backfill/state_rows.py",
-        old='        tail = " FOR UPDATE" if lock else " ORDER BY started_at, key"\n',
-        new='        tail = " ORDER BY started_at, key"\n',
+        file="dialects/postgresql/backfill/store.py",
+        old='        tail = " FOR UPDATE" if lock else ""\n',
+        new='        tail = ""\n',
         tests=("tests/integration/backfills/test_running.py::test_two_runners_share_a_backfill",),
     ),
     Mutant(

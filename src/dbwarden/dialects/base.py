@@ -18,7 +18,7 @@ from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Rea
 from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
 
 if TYPE_CHECKING:  # most commands run no backfill
-    from dbwarden.dialects.backfilling import Backfills
+    from dbwarden.dialects.backfill.running import Backfills
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

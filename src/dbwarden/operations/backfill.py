@@ -9,7 +9,7 @@ import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.backfilling import Backfills
+from dbwarden.dialects.backfill.running import Backfills
 from dbwarden.errors import ConnectError, ConnectionLost, HistoryError, UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version

@@ -8,8 +8,9 @@ import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.backfill_code import work_of_steps
-from dbwarden.dialects.backfilling import Backfills, BackfillWork, BatchDone, BatchRefused
+from dbwarden.dialects.backfill.code import work_of_steps
+from dbwarden.dialects.backfill.running import Backfills
+from dbwarden.dialects.backfill.work import BackfillWork, BatchDone, BatchRefused
 from dbwarden.errors import DBWardenError, StatementFailed, UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for

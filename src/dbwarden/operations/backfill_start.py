@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.backfilling import SMALL, Backfills
+from dbwarden.dialects.backfill.running import Backfills
+from dbwarden.dialects.backfill.work import SMALL
 from dbwarden.dialects.base import Connection, OnDone, PendingMigration
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import BackfillRow, BackfillState, Reading

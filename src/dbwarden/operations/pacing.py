@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from dbwarden.dialects.backfilling import SMALL, Pressure
+from dbwarden.dialects.backfill.work import SMALL, Pressure
 from dbwarden.errors import UsageError
 from dbwarden.files.backfills import MOST_ROWS
 from dbwarden.files.migration import Backfill

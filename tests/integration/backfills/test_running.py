@@ -14,7 +14,7 @@ from dbwarden.errors import (
     MigrationFileError,
     StatementFailed,
 )
-from dbwarden.operations import backfill_start
+from dbwarden.operations import backfill_start, pacing
 from tests.integration.backfills.conftest import (
     FILL,
     HEADER,
@@ -271,6 +271,30 @@ async def upgrade(batch):
     assert (await dbwarden.backfill(config)).clean
     assert await counts(config) == [(1, 950)]
     assert await query(config, "SELECT country FROM users WHERE id = 1") == [("U1",)]
+
+
+ENDLESS = {
+    "postgresql": "SELECT pg_sleep(60)",
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT max(i) FROM n",
+}
+
+
+async def test_a_python_batch_that_takes_too_long_is_tried_again_with_fewer_rows(
+    config: DatabaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "LIMIT_FACTOR", 0.0)
+    monkeypatch.setattr(pacing, "LEAST_LIMIT", 0.2)
+    code = f"""
+async def upgrade(batch):
+    if batch.rows > 60:
+        await batch.connection.fetch("{ENDLESS[config.database_type]}")
+    await batch.connection.execute(f"UPDATE users SET hits = coalesce(hits, 0) + 1 WHERE {{batch}}")
+"""
+    await started(config, monkeypatch, upgrade=code, rows=150)
+
+    assert (await dbwarden.backfill(config)).clean
+
+    assert await counts(config) == [(1, 150)]
 
 
 async def test_an_edited_file_stops_the_run_and_can_be_accepted(

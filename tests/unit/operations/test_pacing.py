@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbwarden.dialects.backfilling import Pressure
+from dbwarden.dialects.backfill.work import Pressure
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Backfill
 from dbwarden.operations.pacing import Pace, most_rows, smaller

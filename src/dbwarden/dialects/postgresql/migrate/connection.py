@@ -56,7 +56,7 @@ from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Rea
 from dbwarden.types import DatabaseName, DialectName
 
 if TYPE_CHECKING:
-    from dbwarden.dialects.postgresql.backfill.store import PostgresBackfills
+    from dbwarden.dialects.backfill.running import Backfills
     from dbwarden.dialects.postgresql.migrate.fingerprints import Fingerprints
     from dbwarden.dialects.postgresql.migrate.runner import Runner
 
@@ -192,13 +192,14 @@ class PostgresConnection:
         assert self._status is not None
         return self._status
 
-    async def backfills(self) -> "PostgresBackfills":
+    async def backfills(self) -> "Backfills":
         """Return the backfills of this database; see ``Connection.backfills``."""
-        from dbwarden.dialects.postgresql.backfill.store import PostgresBackfills
+        from dbwarden.dialects.backfill.running import Backfills
+        from dbwarden.dialects.postgresql.backfill.store import PostgresBatches
 
         await self._check_own_session()
         table = self._table(await self._last_status())
-        return PostgresBackfills(self._session, self._config, table)
+        return Backfills(PostgresBatches(self._session, self._config, table))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:

@@ -21,7 +21,7 @@ from dbwarden.dialects.authoring import (
     TracedStatement,
     setup_of,
 )
-from dbwarden.dialects.backfilling import whole_table
+from dbwarden.dialects.backfill.work import whole_table
 from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql.catalog import read_database
 from dbwarden.dialects.postgresql.migrate.batching import (
@@ -285,7 +285,7 @@ class PostgresScratchDatabase:
         whole = splitting.steps(migration, section)
         raw = await self._start(whole)
         if migration.backfill is not None and section is migration.upgrade:
-            await replay_backfill(raw, self._config.database_name, migration, whole, pause)
+            await replay_backfill(raw, self._config, migration, whole, pause)
             return
         for number, step in enumerate(whole):
             if number:

@@ -1,4 +1,4 @@
-"""Find the unique key by which a table is walked, and build the SQL of its batches."""
+"""Find the unique keys of a table, and write their columns and values as SQL."""
 
 import re
 import sqlite3
@@ -6,86 +6,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dbwarden.dialects.backfill.keys import Key, TableKey
 from dbwarden.quoting import quoted, text_literal, unquoted
-
-Key = tuple[str, ...]
-"""The values of a key's columns, as literals."""
 
 _NAME = re.compile(r'(?:(?:main|"main")\.)?("(?:[^"]|"")+"|[^".]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableKey:
-    """A table, quoted, and the columns of the unique key that orders its rows.
+class SQLiteKey(TableKey):
+    """A unique key; a stored value is its literal.
 
-    ``collations`` are those of the key's index, by which its values are unique; empty for numbers.
+    ``types`` are the collations of the key's index, by which its values are unique; empty for
+    numbers.
     """
 
-    table: str
-    columns: tuple[str, ...]
-    collations: tuple[str, ...]
-
-    def names(self, alias: str | None = None) -> str:
-        """Return the columns as a row, or the only column, of the table or its *alias*."""
-        prefix = f"{alias}." if alias else ""
-        return _row([prefix + name for name in self._each()])
-
-    def _each(self, suffix: str = "") -> list[str]:
+    def compared(self) -> list[str]:
+        """Return each column as it is compared and sorted."""
         return [
-            quoted(column) + (f" COLLATE {quoted(collation)}" if collation else "") + suffix
-            for column, collation in zip(self.columns, self.collations, strict=True)
+            quoted(column) + (f" COLLATE {quoted(collation)}" if collation else "")
+            for column, collation in zip(self.columns, self.types, strict=True)
         ]
 
-    def between(self, after: Key | None, to: Key, alias: str | None = None) -> str:
-        """Return the condition for rows after the key *after*, if any, and up to *to*."""
-        names = self.names(alias)
-        lower = f"{names} > {_row(after)} AND " if after is not None else ""
-        return f"({lower}{names} <= {_row(to)})"
-
-    def among(self, keys: Sequence[Key], alias: str | None = None) -> str:
-        """Return the condition for the rows with *keys*."""
-        listed = ", ".join(_row(key) for key in keys)
-        values = f"({listed})" if len(self.columns) == 1 else f"(VALUES {listed})"
-        return f"({self.names(alias)} IN {values})"
-
-    def columns_sql(self) -> str:
+    def selected(self) -> str:
         """Return the columns for a SELECT."""
-        return ", ".join(quoted(column) for column in self.columns)
+        return ", ".join(map(quoted, self.columns))
 
-    def order(self, suffix: str = "") -> str:
-        """Return the columns for ORDER BY."""
-        return ", ".join(self._each(suffix))
+    def key_of(self, values: Sequence[Any]) -> Key:
+        """Return the key that a SELECT returned."""
+        return tuple(map(_literal, values))
 
-    def last_sql(self) -> str:
-        """Return a query for the last key of the table."""
-        return (
-            f"SELECT {self.columns_sql()} FROM {self.table} ORDER BY {self.order(' DESC')} LIMIT 1"
-        )
-
-    def bound_sql(self, after: Key | None, to: Key, size: int) -> str:
-        """Return a query for the number of the next *size* rows, and the last key of them."""
-        return (
-            f"WITH batch AS (SELECT {self.columns_sql()} FROM {self.table} WHERE "
-            f"{self.between(after, to)} ORDER BY {self.order()} LIMIT {size}) "
-            f"SELECT (SELECT count(*) FROM batch), {self.columns_sql()} FROM batch "
-            f"ORDER BY {self.order(' DESC')} LIMIT 1"
-        )
-
-    def unsatisfied_sql(self, after: Key | None, to: Key, size: int, until: str) -> str:
-        """Return a query for the keys of the next *size* rows that do not satisfy *until*."""
-        return (
-            f"SELECT {self.columns_sql()} FROM {self.table} WHERE {self.between(after, to)} "
-            f"AND (\n{until}\n) IS NOT TRUE ORDER BY {self.order()} LIMIT {size}"
-        )
-
-
-def _row(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
-
-
-def key_of(values: Sequence[Any]) -> Key:
-    """Return the values of a row's key as literals."""
-    return tuple(_literal(value) for value in values)
+    def literals(self, key: Key) -> list[str]:
+        """Return each value of *key* as SQL."""
+        return list(key)
 
 
 def _literal(value: Any) -> str:
@@ -100,11 +52,8 @@ def _literal(value: Any) -> str:
             return repr(value)
 
 
-def find_key(database: sqlite3.Connection, name: str) -> TableKey | str | None:
-    """Return the best unique key of the table *name*.
-
-    ``None`` means that there is no such table. If it has no usable key, its name is returned.
-    """
+def find_keys(database: sqlite3.Connection, name: str) -> list[SQLiteKey] | None:
+    """Return the usable unique keys of the table *name*, best first; ``None`` without it."""
     match = _NAME.fullmatch(name)
     plain = unquoted(match[1]) if match else name
     found = database.execute(
@@ -122,39 +71,27 @@ def find_key(database: sqlite3.Connection, name: str) -> TableKey | str | None:
         (table,),
     ).fetchall()
     primary = [column for column in columns if column[3]]
-    if len(primary) == 1 and not any(origin == "pk" for _, origin in indexes):
-        return TableKey(table=f"main.{quoted(table)}", columns=(primary[0][0],), collations=("",))
+    own_index = {name for name, origin in indexes if origin == "pk"}
+    if len(primary) == 1 and not own_index:
+        return [SQLiteKey(table=f"main.{quoted(table)}", columns=(primary[0][0],), types=("",))]
     required = {column[0] for column in columns if column[2] or column[3]}
     # SQLite allows NULL in primary keys, for which there is no order.
-    maybe = [quoted(column[0]) for column in primary if not column[2]]
-    if maybe and _has_nulls(database, table, maybe):
+    maybe = " OR ".join(f"{quoted(column[0])} IS NULL" for column in primary if not column[2])
+    if maybe and database.execute(f"SELECT 1 FROM main.{quoted(table)} WHERE {maybe}").fetchone():
         required -= {column[0] for column in primary}
-    usable = [key for index in indexes if (key := _key(database, table, index[0], required))]
-    usable.sort(key=lambda key: (_origin_order(indexes, key[0]), len(key[1].columns), key[0]))
-    return usable[0][1] if usable else table
-
-
-def _has_nulls(database: sqlite3.Connection, table: str, columns: Sequence[str]) -> bool:
-    condition = " OR ".join(f"{column} IS NULL" for column in columns)
-    found = database.execute(f"SELECT 1 FROM main.{quoted(table)} WHERE {condition} LIMIT 1")
-    return bool(found.fetchall())
-
-
-def _origin_order(indexes: Sequence[Sequence[str]], name: str) -> bool:
-    return not any(index == name and origin == "pk" for index, origin in indexes)
+    usable = [(name, key) for name, _ in indexes if (key := _key(database, table, name, required))]
+    usable.sort(key=lambda each: (each[0] not in own_index, len(each[1].columns), each[0]))
+    return [key for _, key in usable]
 
 
 def _key(
     database: sqlite3.Connection, table: str, index: str, required: set[str]
-) -> tuple[str, TableKey] | None:
+) -> SQLiteKey | None:
     """Return the key of a unique *index*, if all its columns are *required*."""
     parts = database.execute(
         "SELECT name, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno", (index,)
     ).fetchall()
     if any(name is None or name not in required for name, _ in parts):
         return None
-    return index, TableKey(
-        table=f"main.{quoted(table)}",
-        columns=tuple(name for name, _ in parts),
-        collations=tuple(collation for _, collation in parts),
-    )
+    names, collations = zip(*parts, strict=True)
+    return SQLiteKey(table=f"main.{quoted(table)}", columns=names, types=collations)

@@ -39,7 +39,7 @@ from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Rea
 from dbwarden.types import DialectName
 
 if TYPE_CHECKING:
-    from dbwarden.dialects.sqlite.backfill.store import SQLiteBackfills
+    from dbwarden.dialects.backfill.running import Backfills
 
 T = TypeVar("T")
 
@@ -93,11 +93,12 @@ class SQLiteConnection:
         """Read what another tool has applied; see ``Connection.foreign_ids``."""
         return await self._retrying(partial(self._session.foreign_ids, history))
 
-    async def backfills(self) -> "SQLiteBackfills":
+    async def backfills(self) -> "Backfills":
         """Return the backfills of this database; see ``Connection.backfills``."""
-        from dbwarden.dialects.sqlite.backfill.store import SQLiteBackfills
+        from dbwarden.dialects.backfill.running import Backfills
+        from dbwarden.dialects.sqlite.backfill.store import SQLiteBatches
 
-        return SQLiteBackfills(self._session)
+        return Backfills(SQLiteBatches(self._session))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:

@@ -313,7 +313,7 @@ class Ledger:
         """Delete the progress of a backfill, which stops its runners."""
         from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
 
-        StateTable(self._database, self._name, self._writer).delete(key)
+        StateTable.beside(self._name).delete(self._database, key)
 
     def _insert(self, fields: Mapping[str, Any]) -> int:
         marks = ", ".join("?" * len(fields))
@@ -356,7 +356,7 @@ def open_backfills(
         return ()
     from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
 
-    return StateTable(database, config.ledger_table, Writer.this_process()).rows(ended=False)
+    return StateTable.beside(config.ledger_table).read(database, ended=False)
 
 
 _AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"

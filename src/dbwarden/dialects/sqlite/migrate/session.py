@@ -107,8 +107,6 @@ class Session:
         if self._stop.is_set():  # the caller was cancelled
             self.close()
             raise Stopped
-        if self.config.statement_timeout:
-            database.set_progress_handler(self._check_time, _CHECK_INTERVAL)
         database.execute("PRAGMA foreign_keys = OFF")
 
     def _first_read(self) -> None:
@@ -350,30 +348,31 @@ class Session:
 
         After ``statement_timeout`` seconds SQLite stops it, and ``timed_out`` is true.
         """
-        self.check_stop()
-        seconds = self.config.statement_timeout
-        self.timed_out = False
-        self._limit = time.monotonic() + seconds if seconds else None
-        try:
+        with self._limited(self.config.statement_timeout):
             for _ in self.database.execute(sql):
                 pass
-        finally:
-            self._limit = None
 
-    def execute_within(self, sql: str, values: Sequence[Any], seconds: float) -> Executed:
+    def execute_within(self, sql: str, values: Sequence[Any], seconds: float | None) -> Executed:
         """Run one statement with parameters to its end, and return what it came to.
 
         After *seconds* SQLite stops it, and ``timed_out`` is true.
         """
-        self.check_stop()
-        self.database.set_progress_handler(self._check_time, _CHECK_INTERVAL)
-        self.timed_out = False
-        self._limit = time.monotonic() + seconds
-        try:
+        with self._limited(seconds):
             cursor = self.database.execute(sql, tuple(values))
             names = [column[0] for column in cursor.description or ()]
             rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
             return Executed(rows=rows, changed=max(0, cursor.rowcount))
+
+    @contextlib.contextmanager
+    def _limited(self, seconds: float | None) -> Iterator[None]:
+        """Let SQLite stop the statement of the block after *seconds*."""
+        self.check_stop()
+        self.timed_out = False
+        if seconds:
+            self.database.set_progress_handler(self._check_time, _CHECK_INTERVAL)
+            self._limit = time.monotonic() + seconds
+        try:
+            yield
         finally:
             self._limit = None
 

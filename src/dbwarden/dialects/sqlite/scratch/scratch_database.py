@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from dbwarden.config.model import DatabaseConfig
@@ -20,10 +21,11 @@ from dbwarden.dialects.authoring import (
     TracedStatement,
     setup_of,
 )
-from dbwarden.dialects.backfill_code import work_of_steps
-from dbwarden.dialects.backfilling import whole_table
+from dbwarden.dialects.backfill.code import work_of_steps
+from dbwarden.dialects.backfill.running import Backfills
+from dbwarden.dialects.backfill.work import whole_table
 from dbwarden.dialects.base import PendingMigration, Statement, Step
-from dbwarden.dialects.sqlite.backfill.replay import replay_backfill
+from dbwarden.dialects.sqlite.backfill.store import SQLiteBatches
 from dbwarden.dialects.sqlite.catalog import read_schema
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
 from dbwarden.dialects.sqlite.migrate.history_queries import Entry, Progress
@@ -277,7 +279,8 @@ class SQLiteScratchDatabase:
         steps = splitting.steps(migration, migration.upgrade)
         try:
             await self._call(self._fresh)
-            await replay_backfill(self._session, await work_of_steps(migration, steps))
+            work = await work_of_steps(migration, steps)
+            await Backfills(SQLiteBatches(self._session)).replay(work, anyio.lowlevel.checkpoint)
         except (StatementFailed, MigrationFileError) as error:
             raise _in_scratch(error, error.__cause__) from error
 

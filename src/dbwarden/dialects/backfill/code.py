@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from dbwarden.config.threads import in_own_thread
-from dbwarden.dialects.backfilling import Apply, BackfillWork, Batch
+from dbwarden.dialects.backfill.work import Apply, BackfillWork, Batch
 from dbwarden.dialects.base import Step
 from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.files.migration import Migration

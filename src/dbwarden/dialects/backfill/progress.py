@@ -1,0 +1,244 @@
+"""Build the SQL of the table with the progress of backfills, and read its rows. Pure."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from dbwarden.dialects.backfill.keys import Key, NextRows, TableKey
+from dbwarden.dialects.backfill.work import BackfillWork
+from dbwarden.dialects.writer import Writer, writer_columns
+from dbwarden.migration_history import BackfillRow, BackfillState
+from dbwarden.types import Checksum
+
+Value = str | int | float | None
+
+COLUMNS = {
+    "key": "text PRIMARY KEY NOT NULL",
+    "table_name": "text NOT NULL",
+    "columns": "text NOT NULL",
+    "types": "text NOT NULL",
+    "checksum": "text NOT NULL",
+    "state": "text NOT NULL",
+    "cycle": "integer NOT NULL",
+    "cursor": "text",
+    "last_key": "text",
+    "rows_done": "bigint NOT NULL",
+    "rows_total": "bigint",
+    "rows_left": "bigint",
+    "batches": "bigint NOT NULL",
+    "batch_size": "integer NOT NULL",
+    "active_ms": "double precision NOT NULL",
+    "waiting": "text",
+    "error": "text",
+    "application": "text NOT NULL",
+    "host": "text NOT NULL",
+    "pid": "integer NOT NULL",
+    "started_at": "{time} NOT NULL",
+    "updated_at": "{time} NOT NULL",
+    "finished_at": "{time}",
+}
+"""The columns and their types; each database kind has its own type of times."""
+
+_FRESH: Mapping[str, Value] = {
+    "cycle": 1,
+    "cursor": None,
+    "last_key": None,
+    "rows_done": 0,
+    "rows_left": None,
+    "batches": 0,
+    "batch_size": 0,
+    "active_ms": 0.0,
+    "waiting": None,
+    "error": None,
+    "finished_at": None,
+}
+"""The values of a backfill that begins, or begins again."""
+
+OPEN = f"state <> '{BackfillState.DONE}'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressTable(ABC):
+    """The table with the progress of backfills next to the ``ledger``, which is qualified."""
+
+    ledger: str
+    time_type: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Its qualified name."""
+
+    @property
+    @abstractmethod
+    def now(self) -> str:
+        """The SQL of the current time."""
+
+    @abstractmethod
+    def literal(self, value: Value) -> str:
+        """Return *value* as SQL."""
+
+    def _literals(self, values: Mapping[str, Value]) -> dict[str, str]:
+        return {name: self.literal(value) for name, value in values.items()}
+
+    def _update(self, key: str, values: Mapping[str, str]) -> str:
+        changes = ", ".join(f"{name} = {value}" for name, value in values.items())
+        return (
+            f"UPDATE {self.name} AS b SET {changes}, updated_at = {self.now} "
+            f"WHERE key = {self.literal(key)} AND {OPEN}"
+        )
+
+    def create_sql(self) -> str:
+        """Return the statement that creates the table if it does not exist."""
+        columns = ", ".join(f"{name} {type_}" for name, type_ in COLUMNS.items())
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns.format(time=self.time_type)})"
+
+    def start_sql(self, work: BackfillWork, key: TableKey, total: int, writer: Writer) -> str:
+        """Return the statement that inserts the row of a backfill, or replaces an earlier one."""
+        columns = {
+            "key": work.migration.key,
+            **_key_columns(key, total),
+            "checksum": work.checksum,
+            "state": BackfillState.RUNNING.value,
+            **_FRESH,
+            **writer_columns(writer),
+        }
+        values = self._literals(columns) | {"started_at": self.now, "updated_at": self.now}
+        changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in values)
+        return (
+            f"INSERT INTO {self.name} ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+            f" ON CONFLICT (key) DO UPDATE SET {changes}"
+        )
+
+    def batch_sql(
+        self, row: BackfillRow, done: NextRows, size: int, active_ms: float, writer: Writer
+    ) -> str:
+        """Return the statement that moves the cursor after a batch that is *done*."""
+        return self._update(
+            row.key,
+            self._literals(
+                {
+                    "cursor": json.dumps(done.cursor),
+                    "rows_done": row.rows + done.rows,
+                    "batches": row.batches + 1,
+                    "batch_size": size,
+                    "active_ms": round(row.active_ms + active_ms, 3),
+                    "waiting": None,
+                    "error": None,
+                    **writer_columns(writer),
+                }
+            ),
+        )
+
+    def begin_cycle_sql(self, key: str, last_key: Key) -> str:
+        """Return the statement that records the last key of a cycle."""
+        return self._update(key, {"last_key": self.literal(json.dumps(last_key))})
+
+    def next_cycle_sql(self, row: BackfillRow, left: int) -> str:
+        """Return the statement that begins another cycle for *left* rows."""
+        return self._update(
+            row.key,
+            self._literals(
+                {
+                    "cycle": row.cycle + 1,
+                    "cursor": None,
+                    "last_key": None,
+                    "rows_left": left,
+                    "rows_total": row.rows + left,
+                }
+            ),
+        )
+
+    def finish_sql(self, row: BackfillRow) -> tuple[str, str]:
+        """Return the statements that record the end of a backfill, here and in the ledger."""
+        ended: dict[str, Value] = {
+            "state": BackfillState.DONE.value,
+            "rows_total": row.rows,
+            "waiting": None,
+            "error": None,
+        }
+        return (
+            self._update(row.key, {**self._literals(ended), "finished_at": self.now}),
+            f"UPDATE {self.ledger} SET state = 'applied', step = 1, finished_at = {self.now}, "
+            f"duration_ms = {self.literal(row.active_ms)} "
+            f"WHERE key = {self.literal(row.key)} AND state = 'backfilling'",
+        )
+
+    def state_sql(self, key: str, state: BackfillState, error: str | None) -> str:
+        """Return the statement that sets the state of a backfill that has not ended."""
+        values: dict[str, Value] = {"state": state.value, "waiting": None, "error": error}
+        return self._update(key, self._literals(values))
+
+    def waiting_sql(self, key: str, reason: str | None) -> str:
+        """Return the statement that records why the runner of a backfill waits."""
+        return self._update(key, {"waiting": self.literal(reason)})
+
+    def restart_sql(
+        self, work: BackfillWork, fresh: tuple[TableKey, int] | None
+    ) -> tuple[str, str]:
+        """Return the statements that accept an edited file, here and in the ledger.
+
+        *fresh* are the table's key and number of rows to begin again with, if any.
+        """
+        key = work.migration.key
+        values: dict[str, Value] = {
+            **({**_FRESH, **_key_columns(*fresh)} if fresh else {}),
+            "checksum": work.checksum,
+            "state": BackfillState.RUNNING.value,
+            "error": None,
+        }
+        return (
+            self._update(key, self._literals(values)),
+            f"UPDATE {self.ledger} SET upgrade_checksum = "
+            f"{self.literal(work.migration.upgrade.checksum)} "
+            f"WHERE key = {self.literal(key)} AND state = 'backfilling'",
+        )
+
+
+def _key_columns(key: TableKey, total: int) -> dict[str, Value]:
+    return {
+        "table_name": key.table,
+        "columns": json.dumps(key.columns),
+        "types": json.dumps(key.types),
+        "rows_total": total,
+    }
+
+
+def parse_row(row: Mapping[str, Any]) -> BackfillRow:
+    """Convert a row of ``dbwarden_backfill``, whose keys are JSON and times ISO 8601."""
+    return BackfillRow(
+        key=row["key"],
+        table=row["table_name"],
+        columns=tuple(json.loads(row["columns"])),
+        types=tuple(json.loads(row["types"])),
+        checksum=Checksum(row["checksum"]),
+        state=BackfillState(row["state"]),
+        cycle=row["cycle"],
+        cursor=_key(row["cursor"]),
+        last_key=_key(row["last_key"]),
+        rows=row["rows_done"],
+        total=row["rows_total"],
+        left=row["rows_left"],
+        batches=row["batches"],
+        batch_size=row["batch_size"],
+        active_ms=row["active_ms"],
+        waiting=row["waiting"],
+        error=row["error"],
+        application=row["application"],
+        host=row["host"],
+        pid=row["pid"],
+        started_at=_time(row["started_at"]),
+        updated_at=_time(row["updated_at"]),
+        finished_at=_time(row["finished_at"]) if row["finished_at"] else None,
+    )
+
+
+def _key(text: str | None) -> tuple[str, ...] | None:
+    return tuple(json.loads(text)) if text is not None else None
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
