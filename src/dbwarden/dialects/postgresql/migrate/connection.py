@@ -33,10 +33,7 @@ from dbwarden.dialects.postgresql.migrate.lock import (
     terminate_holder,
 )
 from dbwarden.dialects.postgresql.migrate.parse_status import StatusReply
-from dbwarden.dialects.postgresql.migrate.pooler import (
-    pooler_detected,
-    shares_sessions,
-)
+from dbwarden.dialects.postgresql.migrate.pooler import pooler_detected, shares_sessions
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.statement_errors import (
     CREATED_CONCURRENTLY,
