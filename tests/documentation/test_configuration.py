@@ -8,9 +8,8 @@ import pytest
 
 from dbwarden.config import libpq
 from dbwarden.config.loading import load_project
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.model import OPTIONS, DatabaseConfig
 from dbwarden.config.names import RESERVED
-from dbwarden.config.options import OPTIONS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 TABLE = TEXT.partition("## Options")[2].partition("## URLs")[0]
@@ -20,7 +19,7 @@ ROWS = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", TABLE, re.MULTILINE))
 def test_every_option_has_its_row_in_the_order_of_the_table() -> None:
     assert list(ROWS) == list(OPTIONS)
     assert [name for name, default in ROWS.items() if default == "required"] == [
-        option.name for option in OPTIONS.values() if option.required
+        name for name, option in OPTIONS.items() if option.required
     ]
 
 

@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+from dbwarden.config import checks
 from dbwarden.config.embedded import embedded_url
-from dbwarden.config.options import EMBEDDED, OPTIONS
+from dbwarden.config.options import EMBEDDED, Option
 from dbwarden.config.urls import DatabaseURL, read_url, read_url_once
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.migration_history import DEFAULT_TABLE
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 UrlSource = str | Secret[Any] | Callable[[], str | Awaitable[str]] | Any
 """A URL, a ``sqlalchemy.URL``, or a plain or async function that returns one at connect time."""
-
-URL_OPTIONS = tuple(option.name for option in OPTIONS.values() if option.url)
 
 _NONE: Mapping[str, Any] = MappingProxyType({})  # one for all configurations
 
@@ -39,46 +38,73 @@ class DatabaseConfig:
     built by a program.
     """
 
-    database_name: DatabaseName
-    database_type: DialectName
-    database_url: UrlSource = field(repr=False)
+    database_name: Annotated[DatabaseName, Option(checks.name, required=True, tenants=False)]
+    database_url: Annotated[
+        UrlSource,
+        Option(checks.source, required=True, kind="database_type", keywords=(EMBEDDED,)),
+    ] = field(repr=False)
+    database_type: Annotated[DialectName, Option(checks.kind, optional=True)]
     root: Path
-    default: bool = False
+    default: Annotated[bool, Option(checks.flag, tenants=False)] = False
     dev: bool = False
-    model_paths: tuple[str, ...] = ()
-    schema_paths: tuple[Path, ...] = ()
-    migrations_dir: Path
+    model_paths: Annotated[tuple[str, ...], Option(checks.model_paths)] = ()
+    schema_paths: Annotated[tuple[Path, ...], Option(checks.paths)] = ()
+    migrations_dir: Annotated[Path, Option(checks.path, optional=True, inherited=True)]
     migrations_name: DatabaseName | None = None
-    migration_url: UrlSource | None = field(default=None, repr=False)
-    dev_database_type: DialectName | None = None
-    dev_database_url: UrlSource | None = field(default=None, repr=False)
-    overlap_models: bool = False
-    compare_privileges: bool = False
-    partitions: Literal["declared", "all"] = "declared"
-    ignore_drift: tuple[str, ...] = ()
-    naming: Mapping[str, str] = field(default_factory=lambda: _NONE, hash=False)
-    replica_of: DatabaseName | None = None
+    migration_url: Annotated[
+        UrlSource | None, Option(checks.source, optional=True, kind="database_type")
+    ] = field(default=None, repr=False)
+    dev_database_type: Annotated[
+        DialectName | None, Option(checks.kind, optional=True, inherited=True)
+    ] = None
+    dev_database_url: Annotated[
+        UrlSource | None,
+        Option(
+            checks.source,
+            optional=True,
+            kind="dev_database_type",
+            keywords=(EMBEDDED,),
+            inherited=True,
+        ),
+    ] = field(default=None, repr=False)
+    overlap_models: Annotated[bool, Option(checks.flag)] = False
+    compare_privileges: Annotated[bool, Option(checks.flag)] = False
+    partitions: Annotated[Literal["declared", "all"], Option(checks.partitions)] = "declared"
+    ignore_drift: Annotated[tuple[str, ...], Option(checks.patterns)] = ()
+    naming: Annotated[Mapping[str, str], Option(checks.naming, inherited=True)] = field(
+        default_factory=lambda: _NONE, hash=False
+    )
+    replica_of: Annotated[
+        DatabaseName | None, Option(checks.reference, optional=True, tenants=False)
+    ] = None
     primary: "DatabaseConfig | None" = field(default=None, repr=False)
     project: "Project | None" = field(default=None, repr=False, compare=False)
-    timeout: float | None = 60.0
-    connect_timeout: float = 5.0
-    lock_timeout: float | None = 1.0
-    lock_retries: int = 10
-    statement_timeout: float | None = None
-    migration_lock_timeout: float = 60.0
-    pool_size: int = 5
-    max_overflow: int = 10
-    pool_timeout: float = 30.0
-    pool_recycle: float = 1800.0
-    pool_pre_ping: bool = True
-    engine_options: Mapping[str, Any] = field(default_factory=lambda: _NONE, repr=False, hash=False)
-    ledger_table: str = DEFAULT_TABLE
-    ledger_schema: str | None = None
-    scratch: str | Secret[str] = field(default="auto", repr=False)
-    scratch_setup: Path | None = None
+    timeout: Annotated[float | None, Option(checks.seconds(optional=True))] = 60.0
+    connect_timeout: Annotated[float, Option(checks.seconds())] = 5.0
+    lock_timeout: Annotated[float | None, Option(checks.seconds(optional=True))] = 1.0
+    lock_retries: Annotated[int, Option(checks.count(0))] = 10
+    statement_timeout: Annotated[float | None, Option(checks.seconds(optional=True))] = None
+    migration_lock_timeout: Annotated[float, Option(checks.seconds())] = 60.0
+    pool_size: Annotated[int, Option(checks.count(1))] = 5
+    max_overflow: Annotated[int, Option(checks.count(0))] = 10
+    pool_timeout: Annotated[float, Option(checks.seconds())] = 30.0
+    pool_recycle: Annotated[float, Option(checks.seconds(also=-1))] = 1800.0
+    pool_pre_ping: Annotated[bool, Option(checks.flag)] = True
+    engine_options: Annotated[Mapping[str, Any], Option(checks.engine_options)] = field(
+        default_factory=lambda: _NONE, repr=False, hash=False
+    )
+    ledger_table: Annotated[str, Option(checks.identifier, inherited=True)] = DEFAULT_TABLE
+    ledger_schema: Annotated[
+        str | None, Option(checks.identifier, optional=True, inherited=True)
+    ] = None
+    scratch: Annotated[
+        str | Secret[str],
+        Option(checks.text, kind="database_type", keywords=("auto", EMBEDDED)),
+    ] = field(default="auto", repr=False)
+    scratch_setup: Annotated[Path | None, Option(checks.path, optional=True)] = None
 
     def __post_init__(self) -> None:
-        for name in URL_OPTIONS:
+        for name in URL_KINDS:
             value = getattr(self, name)
             if value is not None and not callable(value):
                 object.__setattr__(self, name, as_secret(value))
@@ -208,6 +234,17 @@ class DatabaseConfig:
     def is_embedded(self) -> bool:
         """Whether it, or its development database, is on the project's development server."""
         return EMBEDDED in (self.database_url, self.dev_database_url)
+
+
+OPTIONS: Mapping[str, Option] = {
+    name: annotation.__metadata__[0]
+    for name, annotation in DatabaseConfig.__annotations__.items()
+    if hasattr(annotation, "__metadata__")
+}
+"""The options of ``database_config``, by name."""
+
+URL_KINDS = {name: option.kind for name, option in OPTIONS.items() if option.kind is not None}
+"""The options that take a URL, and the option that names the kind of each."""
 
 
 def contradicting_time(url: DatabaseURL, connect_timeout: float) -> str | None:

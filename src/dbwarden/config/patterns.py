@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dbwarden.config.checks import Check, Problem, is_url, reference, seconds, shown
+from dbwarden.config.model import OPTIONS
 from dbwarden.config.names import LONGEST, problem_of_name
-from dbwarden.config.options import OPTIONS
 from dbwarden.config.registry import TENANT_OPTIONS, TenantDeclaration, TenantSource
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern
 from dbwarden.config.urls import DatabaseURL, read_url

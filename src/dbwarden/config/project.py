@@ -51,13 +51,11 @@ class Project:
     @property
     def databases(self) -> tuple[DatabaseConfig, ...]:
         """Every database, including tenants, in configured order."""
-        databases: list[DatabaseConfig] = []
-        for item in self.declared:
-            if isinstance(item, TenantFamily):
-                databases.extend(item.databases)
-            else:
-                databases.append(item)
-        return tuple(databases)
+        return tuple(
+            config
+            for item in self.declared
+            for config in (item.databases if isinstance(item, TenantFamily) else (item,))
+        )
 
     @property
     def single(self) -> tuple[DatabaseConfig, ...]:
@@ -183,14 +181,11 @@ class Project:
         """
         if not is_glob(name):
             return (self.author(name),)
+        shared = {family.name for family in self.families if family.pattern.may_match(name)}
         authors = tuple(
-            item.template if isinstance(item, TenantFamily) else item
-            for item in self.declared
-            if (
-                item.pattern.may_match(name) or fnmatchcase(item.name, name)
-                if isinstance(item, TenantFamily)
-                else item.replica_of is None and fnmatchcase(item.database_name, name)
-            )
+            config
+            for config in self.authors
+            if config.database_name in shared or fnmatchcase(config.database_name, name)
         )
         if not authors:
             raise self._unknown(name)
@@ -226,36 +221,19 @@ class Project:
             return self.databases
         if not names:
             return (self.default,)
-        chosen = self._matching(names)
-        unmatched = self._unmatched(names, chosen)
-        rest = [name for name in unmatched if not self._matches_empty_family(name)]
-        return (*chosen, *(self.database(name, unlisted=unlisted) for name in rest))
-
-    def _matching(self, names: Sequence[str]) -> tuple[DatabaseConfig, ...]:
-        exact = frozenset(names)
-        globs = [name for name in names if is_glob(name)]
-        return tuple(
+        exact, globs = frozenset(names), [name for name in names if is_glob(name)]
+        chosen = tuple(
             config
             for config in self.databases
             if config.database_name in exact
             or any(fnmatchcase(config.database_name, glob) for glob in globs)
         )
-
-    def _unmatched(self, names: Sequence[str], chosen: Sequence[DatabaseConfig]) -> tuple[str, ...]:
-        chosen_names = [config.database_name for config in chosen]
-        exact = frozenset[str](chosen_names)
-        return tuple(
-            name
-            for name in dict.fromkeys(names)
-            if name not in exact
-            and not (is_glob(name) and any(fnmatchcase(each, name) for each in chosen_names))
-        )
-
-    def _matches_empty_family(self, glob: str) -> bool:
-        """Return whether *glob* matches a family without tenants, which is not an error."""
-        return is_glob(glob) and any(
-            family.count == 0 and family.pattern.may_match(glob) for family in self.families
-        )
+        matched = {str(config.database_name) for config in chosen}
+        matched |= {glob for glob in globs if any(fnmatchcase(name, glob) for name in matched)}
+        empty = [family.pattern for family in self.families if family.count == 0]
+        matched |= {glob for glob in globs if any(each.may_match(glob) for each in empty)}
+        rest = [name for name in dict.fromkeys(names) if name not in matched]
+        return (*chosen, *(self.database(name, unlisted=unlisted) for name in rest))
 
     def _family_of(self, name: str) -> TenantFamily | None:
         return next((f for f in self.families if f.pattern.id_of(name) is not None), None)

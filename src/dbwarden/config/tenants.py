@@ -124,23 +124,18 @@ class Pattern:
             elif words := self.problem_of(text):
                 problems.append(f"{shown(text)}: {words}")
             elif (duplicate := ids.get(text.lower())) is not None:
-                problems.append(_describe_duplicate(duplicate, text))
+                problems.append(
+                    f"{text!r} is there twice"
+                    if text == duplicate
+                    else f"{duplicate!r} and {text!r} differ in case only, which is one file on "
+                    "many disks"
+                )
             else:
                 ids[text.lower()] = text
         if problems:
-            raise ValueError(_join_problems(problems))
+            more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+            raise ValueError("; ".join(problems[:_SHOWN]) + more)
         return tuple(ids.values())
-
-
-def _describe_duplicate(first: str, second: str) -> str:
-    if first == second:
-        return f"{first!r} is there twice"
-    return f"{first!r} and {second!r} differ in case only, which is one file on many disks"
-
-
-def _join_problems(problems: list[str]) -> str:
-    more = len(problems) - _SHOWN
-    return "; ".join(problems[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -206,8 +201,7 @@ class TenantFamily:
     def database(self, name: str) -> DatabaseConfig | None:
         """Return the database *name* if its tenant is listed, else ``None``."""
         tenant_id = self.pattern.id_of(name)
-        is_listed = tenant_id is not None and tenant_id in (self._configs or ())
-        return self.database_of(tenant_id) if is_listed and tenant_id is not None else None
+        return self.database_of(tenant_id) if tenant_id is not None and tenant_id in self else None
 
     def unlisted(self, name: str) -> DatabaseConfig | None:
         """Return the database *name* if a tenant, listed or not, can have it."""

@@ -1,15 +1,15 @@
 """Turn declarations into configurations, or report all of their problems together. Pure."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbwarden.config.checks import Problem
-from dbwarden.config.model import DatabaseConfig, contradicting_time
+from dbwarden.config.model import OPTIONS, URL_KINDS, DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean, suggest_keywords
-from dbwarden.config.options import EMBEDDED, OPTIONS
+from dbwarden.config.options import EMBEDDED
 from dbwarden.config.project import Declared
 from dbwarden.config.registry import TENANT_OPTIONS, Declaration, TenantDeclaration
 from dbwarden.config.tenants import FIELD, SAMPLE, Pattern, TenantFamily
@@ -20,6 +20,7 @@ from dbwarden.types import Location
 if TYPE_CHECKING:
     from dbwarden.config.patterns import PatternDraft
 
+_URL, _DEV_URL = "database_url", "dev_database_url"
 _CONNECT_TIMEOUT = next(
     field.default for field in fields(DatabaseConfig) if field.name == "connect_timeout"
 )
@@ -29,18 +30,22 @@ _CONNECT_TIMEOUT = next(
 class Draft:
     """One declaration with its valid values and its problems.
 
-    ``values`` has the valid values of options; ``problems`` are ``(option, problem)``. ``url`` and
-    ``dev_url`` are ``None`` if they are unknown or invalid. A tenant family is one draft, that of a
-    sample tenant; ``tenants`` has the options that only ``tenant_databases`` has.
+    ``values`` has the valid values of options; ``problems`` are ``(option, problem)``. ``urls`` has
+    the valid URLs that no function returns. A tenant family is one draft, that of a sample tenant;
+    ``tenants`` has the options that only ``tenant_databases`` has.
     """
 
     label: str
     location: Location
     values: dict[str, Any] = field(repr=False)
     problems: tuple[tuple[str, str], ...]
-    url: DatabaseURL | None
-    dev_url: DatabaseURL | None
+    urls: Mapping[str, DatabaseURL]
     tenants: "PatternDraft | None" = None
+
+    @property
+    def name(self) -> str | None:
+        """The name of the database; ``None`` if it is missing or invalid."""
+        return self.values.get("database_name")
 
     @property
     def pattern(self) -> Pattern | None:
@@ -55,7 +60,7 @@ class Draft:
     @property
     def kind(self) -> str | None:
         """The kind of database, from the type or the URL."""
-        return self.values.get("database_type") or (self.url.dialect if self.url else None)
+        return self.values.get("database_type")
 
 
 Finding = tuple[Draft, str, str]
@@ -89,13 +94,10 @@ def _format_finding(finding: Finding, root: Path) -> str:
     draft, name, words = finding
     if draft.tenants:
         name = draft.tenants.declared_option(name)
-    line = f"{draft.label}.{name}: {words} ({_format_location(draft.location, root)})"
-    return line.replace(SAMPLE, FIELD)
-
-
-def _format_location(location: Location, root: Path) -> str:
-    inside = location.path.is_relative_to(root)
-    return str(replace(location, path=location.path.relative_to(root)) if inside else location)
+    location = draft.location
+    if location.path.is_relative_to(root):
+        location = replace(location, path=location.path.relative_to(root))
+    return f"{draft.label}.{name}: {words} ({location})".replace(SAMPLE, FIELD)
 
 
 # -- one declaration --------------------------------------------------------------------------
@@ -106,7 +108,7 @@ def _draft(declaration: Declaration, root: Path) -> Draft:
         return _draft_of_tenants(declaration, root)
     values: dict[str, Any] = {}
     problems = [*_check_options(declaration), *_read_values(declaration, root, values)]
-    url, dev_url = _read_urls(values, root, problems)
+    urls = _read_urls(values, root, problems)
     problems += _check_combinations(values)
     name = declaration.options.get("database_name") or None
     return Draft(
@@ -114,8 +116,7 @@ def _draft(declaration: Declaration, root: Path) -> Draft:
         location=declaration.location,
         values=values,
         problems=tuple(problems),
-        url=url,
-        dev_url=dev_url,
+        urls=urls,
     )
 
 
@@ -132,7 +133,8 @@ def _draft_of_tenants(declaration: TenantDeclaration, root: Path) -> Draft:
 
 def _check_sample(sample: Draft) -> Iterator[tuple[str, str]]:
     """Report URLs that are one database for all tenants, with the field in user or password."""
-    for name, url in ((_URL, sample.url), ("dev_database_url", sample.dev_url)):
+    for name in (_URL, _DEV_URL):
+        url = sample.urls.get(name)
         if url and url.target and SAMPLE not in url.target + _namespace(sample, url):
             words = f"leads all tenants to one database; {FIELD} belongs into its name"
             yield name, words
@@ -144,9 +146,9 @@ def _check_options(declaration: Declaration) -> Iterator[tuple[str, str]]:
             is_tenants = name in TENANT_OPTIONS
             hint = " of database_config" if is_tenants else did_you_mean(name, OPTIONS)
             yield name, f"there is no such option{hint}"
-    for option in OPTIONS.values():
-        if option.required and option.name not in declaration.options:
-            yield option.name, "is missing"
+    for name, option in OPTIONS.items():
+        if option.required and name not in declaration.options:
+            yield name, "is missing"
 
 
 def _read_values(
@@ -167,41 +169,34 @@ def _read_values(
 
 def _read_urls(
     values: dict[str, Any], root: Path, problems: list[tuple[str, str]]
-) -> tuple[DatabaseURL | None, DatabaseURL | None]:
+) -> dict[str, DatabaseURL]:
     """Read the URLs that no function returns, and compare their kinds with the type options."""
-
-    def read(name: str, kind: str, *, infers: bool = False) -> DatabaseURL | None:
-        source = values.get(name)
-        if name not in values or callable(source) or source in OPTIONS[name].keywords:
-            return None
-        parsed = read_url(source, root)
-        if not isinstance(parsed, DatabaseURL):
-            hint = suggest_keywords(source, OPTIONS[name].keywords)
-            problems.append((name, parsed + hint))
-            return None
-        if infers:
-            values.setdefault(kind, parsed.dialect)
-        if values.get(kind, parsed.dialect) != parsed.dialect:
-            words = f"is {values[kind]!r}, but {name} is of kind {parsed.dialect}"
-            problems.append((kind if infers else name, words if infers else f"{kind} {words}"))
-            return None
-        return parsed
-
     if values.get(_URL) == EMBEDDED:
         values.setdefault("database_type", EMBEDDED_KIND)
-    url = read(_URL, "database_type", infers=True)
-    if url is not None and url.connect_timeout is not None:
-        values.setdefault("connect_timeout", url.connect_timeout)
-    others = {name: read(name, "database_type") for name in ("migration_url", "scratch")}
-    dev_url = read("dev_database_url", "dev_database_type", infers=True)
+    urls: dict[str, DatabaseURL] = {}
+    for name, kind in URL_KINDS.items():
+        source, keywords = values.get(name), OPTIONS[name].keywords
+        if name not in values or callable(source) or source in keywords:
+            continue
+        url = read_url(source, root)
+        if not isinstance(url, DatabaseURL):
+            problems.append((name, url + suggest_keywords(source, keywords)))
+            continue
+        infers = name in (_URL, _DEV_URL)
+        if infers:
+            values.setdefault(kind, url.dialect)
+        if values.get(kind, url.dialect) != url.dialect:
+            words = f"is {values[kind]!r}, but {name} is of kind {url.dialect}"
+            problems.append((kind, words) if infers else (name, f"{kind} {words}"))
+            continue
+        urls[name] = url
+    if _URL in urls and urls[_URL].connect_timeout is not None:
+        values.setdefault("connect_timeout", urls[_URL].connect_timeout)
     timeout = values.get("connect_timeout", _CONNECT_TIMEOUT)
-    for name, each in {_URL: url, **others, "dev_database_url": dev_url}.items():
-        if each is not None and (words := contradicting_time(each, timeout)):
-            problems.append((name, words))
-    return url, dev_url
-
-
-_URL = "database_url"
+    for name, url in urls.items():
+        if contradiction := contradicting_time(url, timeout):
+            problems.append((name, contradiction))
+    return urls
 
 
 def _check_combinations(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -211,7 +206,7 @@ def _check_combinations(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     kind = url_class(values["database_type"]) if values.get("database_type") else None
     if kind is not None and not kind.has_namespaces and "ledger_schema" in values:
         yield "ledger_schema", f"{kind.title} has no namespaces; leave it out"
-    for name in (_URL, "dev_database_url"):
+    for name in (_URL, _DEV_URL):
         if kind is not None and not kind.has_embedded and values.get(name) == EMBEDDED:
             own = f"name another {kind.title} database"
             yield name, f"the embedded server is for PostgreSQL; {own}"
@@ -220,23 +215,28 @@ def _check_combinations(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
 # -- all declarations in combination ----------------------------------------------------------
 
 
-def _check_names(drafts: Sequence[Draft]) -> Iterator[Finding]:
+def _repeats(keyed: Iterable[tuple[Draft, str | None]]) -> Iterator[tuple[Draft, Draft]]:
+    """Yield each draft whose key another draft had before, with that one."""
     first: dict[str, Draft] = {}
-    for draft in drafts:
-        name = draft.values.get("database_name")
-        if name is not None and first.setdefault(name, draft) is not draft:
-            line = first[name].location.line
-            yield draft, "database_name", f"{name!r} is configured already, on line {line}"
+    for draft, key in keyed:
+        if key is not None and (other := first.setdefault(key, draft)) is not draft:
+            yield draft, other
+
+
+def _check_names(drafts: Sequence[Draft]) -> Iterator[Finding]:
+    for draft, first in _repeats((draft, draft.name) for draft in drafts):
+        where = f"on line {first.location.line}"
+        yield draft, "database_name", f"{draft.name!r} is configured already, {where}"
 
 
 def _check_defaults(drafts: Sequence[Draft]) -> Iterator[Finding]:
-    defaults = [draft for draft in drafts if draft.values.get("default")]
-    for draft in defaults[1:]:
-        yield draft, "default", f"{defaults[0].label!r} is the default already"
+    defaults = ((draft, "default") for draft in drafts if draft.values.get("default"))
+    for draft, first in _repeats(defaults):
+        yield draft, "default", f"{first.label!r} is the default already"
 
 
 def _check_replicas(drafts: Sequence[Draft]) -> Iterator[Finding]:
-    known = {draft.values.get("database_name"): draft for draft in drafts}
+    known = {draft.name: draft for draft in drafts}
     for draft in drafts:
         if not draft.is_replica:
             continue
@@ -264,27 +264,16 @@ def _problem_of_replica(draft: Draft, name: str, primary: Draft | None) -> str |
 
 def _check_targets(drafts: Sequence[Draft]) -> Iterator[Finding]:
     """Report URLs of one database that share a ledger; replicas have none."""
-    writers = [draft for draft in drafts if not draft.is_replica]
-    yield from _duplicates(_URL, ((draft, draft.url) for draft in writers))
-    yield from _duplicates("dev_database_url", ((draft, draft.dev_url) for draft in writers))
-
-
-def _duplicates(name: str, urls: Iterable[tuple[Draft, DatabaseURL | None]]) -> Iterator[Finding]:
-    first: dict[str, Draft] = {}
-    for draft, url in urls:
-        target = _ledger_target(draft, url)
-        if url is None or target is None:
-            continue
-        other = first.setdefault(target, draft)
-        if other is not draft:
+    for name in (_URL, _DEV_URL):
+        writers = [draft for draft in drafts if not draft.is_replica]
+        for draft, other in _repeats((draft, _ledger_target(draft, name)) for draft in writers):
             single = name == _URL and not draft.tenants and not other.tenants
-            yield (
-                draft,
-                name,
-                f"is the same database as {other.label!r} ({url.display}); "
+            words = (
+                f"is the same database as {other.label!r} ({draft.urls[name].display}); "
                 + (f"if it only reads there, say replica_of={other.label!r}; " if single else "")
-                + "if both have migrations, give one of them its own ledger_table or ledger_schema",
+                + "if both have migrations, give one of them its own ledger_table or ledger_schema"
             )
+            yield draft, name, words
 
 
 def _namespace(draft: Draft, url: DatabaseURL) -> str:
@@ -294,19 +283,16 @@ def _namespace(draft: Draft, url: DatabaseURL) -> str:
 
 
 def _check_folders(drafts: Sequence[Draft], root: Path) -> Iterator[Finding]:
-    first: dict[str, Draft] = {}
-    for draft in drafts:
-        name = draft.values.get("database_name")
-        if name is None or draft.is_replica:
-            continue
-        folder = draft.values.get("migrations_dir", _default_folder(name, root))
-        other = first.setdefault(os.path.realpath(folder), draft)
-        if other.values["database_name"] != name:
-            yield draft, "migrations_dir", f"is the folder of {other.label!r} already: {folder}"
+    owners = [draft for draft in drafts if draft.name is not None and not draft.is_replica]
+    folders = ((draft, os.path.realpath(_folder_of(draft, root))) for draft in owners)
+    for draft, other in _repeats(folders):
+        if other.name != draft.name:
+            words = f"is the folder of {other.label!r} already: {_folder_of(draft, root)}"
+            yield draft, "migrations_dir", words
 
 
-def _default_folder(name: str, root: Path) -> Path:
-    return root / "migrations" / name
+def _folder_of(draft: Draft, root: Path) -> Path:
+    return Path(draft.values.get("migrations_dir", root / "migrations" / str(draft.name)))
 
 
 def _check_tenants(drafts: Sequence[Draft]) -> Iterator[Finding]:
@@ -316,28 +302,23 @@ def _check_tenants(drafts: Sequence[Draft]) -> Iterator[Finding]:
         for other, other_pattern in families[:index]:
             if pattern.overlaps(other_pattern) and pattern.name != other_pattern.name:
                 yield draft, "database_name", f"its names may be those of {other.label!r} too"
-        yield from _check_fixed_list(draft, pattern, drafts)
+        taken = _taken_ids(draft, pattern, drafts)
+        source = draft.tenants.source if draft.tenants else ()
+        for tenant_id in () if callable(source) else source:
+            if (label := taken.get(str(tenant_id))) is not None:
+                words = f"{tenant_id!r}: its database is that of {label!r} already"
+                yield draft, "tenants", words
         for other in drafts:
-            name = other.values.get("database_name")
-            if other.tenants is None and name and pattern.id_of(name) is not None:
-                words = f"{name!r} could be a tenant of {draft.label!r}; take another name"
+            if other.tenants is None and other.name and pattern.id_of(other.name) is not None:
+                words = f"{other.name!r} could be a tenant of {draft.label!r}; take another name"
                 yield other, "database_name", words
-
-
-def _check_fixed_list(draft: Draft, pattern: Pattern, drafts: Sequence[Draft]) -> Iterator[Finding]:
-    """Report tenants of a fixed list whose database another declaration has."""
-    taken = _taken_ids(draft, pattern, drafts)
-    source = draft.tenants.source if draft.tenants else ()
-    for tenant_id in () if callable(source) else source:
-        if (label := taken.get(str(tenant_id))) is not None:
-            yield draft, "tenants", f"{tenant_id!r}: its database is that of {label!r} already"
 
 
 # -- building the configurations --------------------------------------------------------------
 
 
 def _build_configs(drafts: Sequence[Draft], root: Path) -> tuple[Declared, ...]:
-    by_name = {draft.values["database_name"]: draft for draft in drafts}
+    by_name = {draft.name: draft for draft in drafts}
     writers = [draft for draft in drafts if not draft.is_replica]
     return tuple(
         _build_family(draft, draft.tenants, drafts, root)
@@ -365,9 +346,9 @@ def _build_family(
 
 def _taken_ids(draft: Draft, pattern: Pattern, drafts: Sequence[Draft]) -> dict[str, str]:
     """Return the ids whose database is declared as a single one, with that one's label."""
-    sample = _ledger_target(draft, draft.url)
+    sample = _ledger_target(draft, _URL)
     others = (other for other in drafts if not other.tenants and not other.is_replica)
-    targets = ((other.label, _ledger_target(other, other.url)) for other in others)
+    targets = ((other.label, _ledger_target(other, _URL)) for other in others)
     candidates = (
         (pattern.tenant_at(sample, target) if sample and target else None, label)
         for label, target in targets
@@ -375,8 +356,9 @@ def _taken_ids(draft: Draft, pattern: Pattern, drafts: Sequence[Draft]) -> dict[
     return {tenant_id: label for tenant_id, label in candidates if tenant_id is not None}
 
 
-def _ledger_target(draft: Draft, url: DatabaseURL | None) -> str | None:
-    """Return a key of the ledger's location at *url*; ``None`` if it is unknown."""
+def _ledger_target(draft: Draft, option: str) -> str | None:
+    """Return a key of the ledger's location at the URL *option*; ``None`` if it is unknown."""
+    url = draft.urls.get(option)
     if url is None or url.target is None:
         return None
     ledger = draft.values.get("ledger_table", DEFAULT_TABLE)
@@ -388,8 +370,7 @@ def _build_config(draft: Draft, primary: Draft | None, root: Path, *, only: bool
     shared = primary.values if primary else {}
     inherited = {name: value for name, value in shared.items() if OPTIONS[name].inherited}
     values = inherited | draft.values
-    owner = primary or draft
-    values.setdefault("migrations_dir", _default_folder(owner.values["database_name"], root))
+    values.setdefault("migrations_dir", _folder_of(primary or draft, root))
     values["default"] = values.get("default", False) or only
     if primary is not None:
         values["primary"] = _build_config(primary, None, root, only=only)

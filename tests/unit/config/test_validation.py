@@ -10,8 +10,8 @@ import pytest
 
 from dbwarden.config import checks
 from dbwarden.config.checks import Problem
-from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.options import OPTIONS, Option
+from dbwarden.config.model import OPTIONS, DatabaseConfig
+from dbwarden.config.options import Option
 from dbwarden.config.registry import (
     TENANT_OPTIONS,
     DatabaseOptions,
@@ -72,7 +72,7 @@ def test_every_option_is_typed_checked_and_kept() -> None:
     options = set(typing.get_type_hints(DatabaseOptions))
     assert options == set(OPTIONS)
     assert DatabaseOptions.__required_keys__ == {
-        option.name for option in OPTIONS.values() if option.required
+        name for name, option in OPTIONS.items() if option.required
     }
     assert options == {field.name for field in dataclasses.fields(DatabaseConfig)} - {
         "root",
@@ -86,15 +86,15 @@ def test_every_option_is_typed_checked_and_kept() -> None:
 def test_tenants_have_the_options_of_the_table() -> None:
     options = set(typing.get_type_hints(TenantOptions))
     assert options - set(TENANT_OPTIONS) == {
-        option.name for option in OPTIONS.values() if option.tenants
+        name for name, option in OPTIONS.items() if option.tenants
     }
 
 
-@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
-def test_the_type_allows_none_where_the_table_does(option: Option) -> None:
+@pytest.mark.parametrize(("name", "option"), OPTIONS.items())
+def test_the_type_allows_none_where_the_table_does(name: str, option: Option) -> None:
     if option.check is checks.source:
         return  # its type allows any object
-    hint = typing.get_type_hints(DatabaseOptions)[option.name]
+    hint = typing.get_type_hints(DatabaseOptions)[name]
     try:
         option.check(None, ROOT)
         accepted = True

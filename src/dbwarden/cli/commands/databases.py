@@ -6,7 +6,7 @@ from dbwarden.cli import output
 from dbwarden.cli.options import CommandOptions
 from dbwarden.cli.selection import load_project
 from dbwarden.cli.style import pluralize, relative
-from dbwarden.config.model import URL_OPTIONS, DatabaseConfig
+from dbwarden.config.model import URL_KINDS, DatabaseConfig
 from dbwarden.config.project import Project
 from dbwarden.config.tenants import TenantFamily
 from dbwarden.fleet.documents import Json, plain
@@ -76,7 +76,7 @@ def document_of(config: DatabaseConfig) -> Json:
     for field in fields(config):
         if field.name in ("primary", "project"):
             continue  # "replica_of" and "config" name them
-        if field.name in URL_OPTIONS:
+        if field.name in URL_KINDS:
             document[field.name] = config.display(field.name)
         elif field.name == "engine_options":
             document[field.name] = sorted(config.engine_options)
