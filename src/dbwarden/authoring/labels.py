@@ -1,5 +1,6 @@
 """Name objects as the command line does: ``users.email``. Pure."""
 
+from collections.abc import Iterable
 from collections.abc import Sequence as Names
 from dataclasses import replace
 
@@ -35,6 +36,11 @@ def display_name(ref: Ref, default_namespace: str | None) -> str:
             name = name.removeprefix(f"{own}.")
         plain = replace(ref, name=f"{word.lower()} {name}")
     return str(plain)
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Return *names* without repetitions, in their order."""
+    return tuple(dict.fromkeys(names))
 
 
 def shorten(names: Names[str], most: int = 8) -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.user_choices import Answers
-from dbwarden.authoring.generate.file_set import Part, split
-from dbwarden.authoring.generate.plan import Plan
+from dbwarden.authoring.generate.file_set import Part
 from dbwarden.authoring.prove.proof import Ends, Proof, untried_without_losses, verdict
 from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.prove.rewrites import EXPECTED, refuse_rewrites
@@ -77,28 +76,19 @@ class Naming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The files of one plan."""
+    """The files of one plan, and the schemas between which they lead."""
 
     naming: Naming
     parts: tuple[Part, ...]
+    comparison: SchemaComparison
 
-    @classmethod
-    def of(cls, naming: Naming, planned: Plan) -> "Files":
-        """Return the files of *planned*."""
-        return cls(naming=naming, parts=split(planned))
-
-    def names(self) -> tuple[str, ...]:
-        """Return the name of each file."""
-        return tuple(
-            self.naming.file_name(place, self._ending(part))
-            for place, part in enumerate(self.parts)
-        )
-
-    def _ending(self, part: Part) -> str:
-        if len(self.parts) == 1 or part.name is None:
-            return ""
-        several = sum(item.table is not None for item in self.parts) > 1
-        return f"{part.name} {part.table}" if part.table and several else part.name
+    def name(self, number: int) -> str:
+        """Return the name of a file, which ends with its part in the set."""
+        part, ending = self.parts[number], ""
+        if len(self.parts) > 1 and part.name is not None:
+            several = sum(item.table is not None for item in self.parts) > 1
+            ending = f"{part.name} {part.table}" if part.table and several else part.name
+        return self.naming.file_name(number, ending)
 
     def place(self, number: int) -> SetPlace | None:
         """Return the place of a file in the set; ``None`` for the only file without a phase."""
@@ -115,19 +105,18 @@ class Files:
         )
 
 
-async def prove_files(
-    session: ScratchSession,
-    comparison: SchemaComparison,
-    files: Files,
-    answers: Answers,
-) -> tuple[Proof, ...]:
+async def prove_files(session: ScratchSession, files: Files, answers: Answers) -> tuple[Proof, ...]:
     """Prove *files*, and refuse what ``--online`` has no form for.
 
     Raises:
         ScratchRefused, NotProven: A file does not lead where it should.
         UnsupportedChange: A file would rewrite a table.
     """
-    migrations = _drafts(files, comparison)
+    config, comparison = session.config, files.comparison
+    migrations = [
+        parse_file(config, config.migrations_dir / draft.name, draft.text)
+        for draft in render_files(files)
+    ]
     ends = Ends(comparison.current, comparison.desired, comparison.left)
     proofs = await prove(session, comparison.source, ends, migrations)
     _refuse_broken(proofs[-1].after, comparison.current, migrations[-1])
@@ -136,21 +125,6 @@ async def prove_files(
         pairs = zip(proofs, rules, strict=True)
         proofs = tuple(replace(proof, expected=expected) for proof, expected in pairs)
     return proofs
-
-
-def _drafts(files: Files, comparison: SchemaComparison) -> list[Migration]:
-    config, drafts = files.naming.config, []
-    for number, (part, name) in enumerate(zip(files.parts, files.names(), strict=True)):
-        header = Header(
-            purpose=files.naming.message,
-            verdict="exact",
-            loses=losses_before_renames(part.plan, (), comparison.current),
-            place=files.place(number),
-        )
-        text = migration_text(header, part.plan, comparison.desired.default_namespace)
-        path = config.migrations_dir / name
-        drafts.append(parse_file(config, path, text))
-    return drafts
 
 
 def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
@@ -168,20 +142,16 @@ def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
             )
 
 
-def render_files(
-    files: Files, proofs: Sequence[Proof] | None, comparison: SchemaComparison
-) -> Iterator[MadeFile]:
-    """Yield the files with the results of their proof in the header."""
-    for number, part in enumerate(files.parts):
-        proof = proofs[number] if proofs is not None else None
-        yield _render(files, number, part, proof, comparison)
+def render_files(files: Files, proofs: Sequence[Proof] | None = None) -> Iterator[MadeFile]:
+    """Yield the files with the results of their proof in the header, if there is one."""
+    for number in range(len(files.parts)):
+        yield _render(files, number, proofs[number] if proofs is not None else None)
 
 
-def _render(
-    files: Files, number: int, part: Part, proof: Proof | None, comparison: SchemaComparison
-) -> MadeFile:
-    planned, desired = part.plan, comparison.desired
-    changed = find_changed_values(proof, planned, comparison.current) if proof else ()
+def _render(files: Files, number: int, proof: Proof | None) -> MadeFile:
+    part, current, desired = files.parts[number], files.comparison.current, files.comparison.desired
+    planned = part.plan
+    changed = find_changed_values(proof, planned, current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
     untried = untried_without_losses(proof, loses) if proof else ()
     fails = failure_on_rows(planned, proof, desired) or (proof and proof.rows.back_fails)
@@ -199,14 +169,14 @@ def _render(
     header = Header(
         purpose=files.naming.message,
         verdict=word,
-        loses=losses_before_renames(planned, changed, comparison.current),
+        loses=losses_before_renames(planned, changed, current),
         server=proof.server if proof else None,
         notes=notes,
         locks=proof.locks if proof else (),
         place=place,
     )
     return MadeFile(
-        name=files.names()[number],
+        name=files.name(number),
         version=files.naming.version(number),
         text=migration_text(header, planned, desired.default_namespace),
         verdict=word,
@@ -217,8 +187,3 @@ def _render(
         notes=tuple(note.text for note in notes),
         locks=lock_lines(header.locks),
     )
-
-
-def written(made: Sequence[MadeFile], paths: Sequence[Path]) -> tuple[MadeFile, ...]:
-    """Return *made* with their *paths*."""
-    return tuple(replace(item, path=path) for item, path in zip(made, paths, strict=True))

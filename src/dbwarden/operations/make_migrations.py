@@ -91,7 +91,8 @@ async def _empty(config: DatabaseConfig, options: MakeOptions) -> MakeMigrations
         verdict="",
         proven=False,
     )
-    return await finish(naming, options, [made], {"verdict": None})
+    result = MakeMigrationsResult(database=config.database_name)
+    return await finish(naming, result, [made], write=options.write)
 
 
 async def _compare(config: DatabaseConfig, options: MakeOptions) -> MakeMigrationsResult:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from shlex import quote
 
 from dbwarden.authoring.compare.user_choices import Asker, ask_text
-from dbwarden.authoring.generate.plan import Decisions, Task, upgrade_of
-from dbwarden.authoring.labels import columns_by_label
+from dbwarden.authoring.generate.plan import Task, render
+from dbwarden.authoring.labels import columns_by_label, unique
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import PlannedStatement
@@ -16,12 +16,7 @@ from dbwarden.schema import Enum, Schema
 
 
 async def decide_fills(
-    scratch: ScratchSession,
-    source: Source,
-    task: Task,
-    decisions: Decisions,
-    *,
-    unproven: bool = False,
+    scratch: ScratchSession, source: Source, task: Task, *, unproven: bool = False
 ) -> Mapping[str, str]:
     """Return a value for each column that needs one for existing rows.
 
@@ -30,8 +25,7 @@ async def decide_fills(
     Args:
         scratch: The session that tries values.
         source: Builds the database that the migration is for.
-        task: The input of the plan.
-        decisions: The renames, and the values from flags.
+        task: The input of the plan, with the renames, and the values from flags.
         unproven: Whether to skip the test of values from flags.
 
     Raises:
@@ -39,9 +33,9 @@ async def decide_fills(
             value of a flag.
     """
     task = replace(task, answers=replace(task.answers, online=False))  # the plain form tells
-    trial = _Trial(scratch=scratch, source=source, task=task, decisions=decisions)
+    trial = _Trial(scratch=scratch, source=source, task=task)
     fills: dict[str, str] = {}
-    for name, value in decisions.fills.items():
+    for name, value in task.decisions.fills.items():
         if not unproven and (wrong := await trial.refusal(fills, name, value)):
             raise UsageError(
                 f"--fill {name}: {wrong}",
@@ -54,7 +48,7 @@ async def decide_fills(
         return fills
     if task.answers.asker is None:
         raise _unfilled(unfilled, task.desired)
-    known = columns_by_label(apply_renames(task.current, decisions.renames))
+    known = columns_by_label(apply_renames(task.current, task.decisions.renames))
     for name in unfilled:
         why = (
             "becomes NOT NULL: which value for rows without one?"
@@ -77,12 +71,11 @@ class _Trial:
     scratch: ScratchSession
     source: Source
     task: Task
-    decisions: Decisions
 
     def upgrade(self, fills: Mapping[str, str]) -> Sequence[PlannedStatement]:
         """Return the statements of the upgrade with *fills*."""
-        decisions = replace(self.decisions, fills=fills)
-        return upgrade_of(self.scratch.authoring_dialect, self.task, decisions)[1]
+        task = replace(self.task, decisions=replace(self.task.decisions, fills=fills))
+        return render(self.scratch.authoring_dialect, task, task.changes, task.options)
 
     async def error(self, fills: Mapping[str, str]) -> str | None:
         """Run the upgrade with *fills*, and return the server's error."""
@@ -115,7 +108,7 @@ class _Trial:
 
 def unfilled_of(upgrade: Sequence[PlannedStatement]) -> tuple[str, ...]:
     """Return the required columns in *upgrade* for which existing rows have no value."""
-    return tuple(dict.fromkeys(name for statement in upgrade for name in statement.unfilled))
+    return unique(name for statement in upgrade for name in statement.unfilled)
 
 
 def _unfilled(names: Sequence[str], desired: Schema) -> UsageError:

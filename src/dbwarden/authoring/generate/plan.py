@@ -14,7 +14,7 @@ from dbwarden.authoring.compare.user_choices import (
     renames_in_use,
 )
 from dbwarden.authoring.generate.apply_hints import restore_types, use_model_expressions
-from dbwarden.authoring.labels import label
+from dbwarden.authoring.labels import unique
 from dbwarden.dialects.authoring import AuthoringDialect
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Alter, Change, Create, Rename, Renaming, invert
@@ -56,8 +56,7 @@ class Plan:
     """The statements to write.
 
     ``rollback`` is ``None`` if the migration is irreversible; ``no_way_back`` is the reason.
-    ``not_proven`` is the reason to write it without a proof. ``decisions`` are the choices
-    behind it.
+    ``not_proven`` is the reason to write it without a proof. ``decisions`` are those of its task.
     """
 
     upgrade: tuple[PlannedStatement, ...]
@@ -89,7 +88,7 @@ class RowEffects:
     @property
     def loses(self) -> tuple[str, ...]:
         """Tables and columns whose values a rollback cannot bring back."""
-        return tuple(dict.fromkeys((*self.destroys, *self.converts)))
+        return unique((*self.destroys, *self.converts))
 
     @property
     def to_allow(self) -> tuple[str, ...]:
@@ -100,10 +99,10 @@ class RowEffects:
 def row_effects(statements: Sequence[PlannedStatement]) -> RowEffects:
     """Return the effects of *statements* on rows."""
     return RowEffects(
-        destroys=tuple(dict.fromkeys(name for item in statements for name in item.destroys)),
-        converts=tuple(dict.fromkeys(name for item in statements for name in item.converts)),
-        removes=tuple(dict.fromkeys(name for item in statements for name in item.removes)),
-        refuses=tuple(dict.fromkeys(text for item in statements for text in item.refuses)),
+        destroys=unique(name for item in statements for name in item.destroys),
+        converts=unique(name for item in statements for name in item.converts),
+        removes=unique(name for item in statements for name in item.removes),
+        refuses=unique(text for item in statements for text in item.refuses),
     )
 
 
@@ -112,9 +111,9 @@ class Task:
     """The input of a plan.
 
     ``preserved`` objects follow renames by themselves; they have their old names here. ``earlier``
-    holds the expressions in the files that build *current*. ``decided`` skips the questions.
-    ``rewritten`` are columns whose plain change rewrites their table, ``together`` keeps removals
-    in the file of the other changes; see ``RenderOptions``.
+    holds the expressions in the files that build *current*. ``decisions`` are those of
+    :func:`decide`. ``rewritten`` are columns whose plain change rewrites their table, ``together``
+    keeps removals in the file of the other changes; see ``RenderOptions``.
     """
 
     current: Schema
@@ -123,91 +122,79 @@ class Task:
     hints: Hints = NO_HINTS
     earlier: Hints = NO_HINTS
     answers: Answers = field(default_factory=Answers)
-    decided: Decisions | None = None
+    decisions: Decisions = field(default_factory=Decisions)
     rewritten: Collection[str] = ()
     together: bool = False
 
+    @property
+    def renames(self) -> tuple[Renaming, ...]:
+        """The renames in place."""
+        return self.decisions.in_place if self.answers.online else self.decisions.renames
+
+    @property
+    def options(self) -> RenderOptions:
+        """How the changes are written."""
+        return RenderOptions(
+            online=self.answers.online,
+            using=self.answers.using,
+            using_back=self.answers.rollback_using,
+            fills=self.decisions.fills,
+            rewritten=self.rewritten,
+            allow_rewrite=self.answers.allow_rewrite,
+            together=self.together,
+            renames_in_use=self.decisions.in_use if self.answers.online else (),
+        )
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes of the upgrade."""
+        follows = {renamed_ref(ref, self.renames) for ref in self.preserved}
+        return diff(self.current, self.desired, self.renames, follows)
+
 
 async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
-    """Ask the open questions, and render both directions.
+    """Render both directions.
 
     Raises:
-        UsageError: A rename or a drop needs an answer, and no prompt is available.
+        UsageError: A drop needs an answer, and no prompt is available.
         UnsupportedChange: A difference cannot be expressed; names it.
     """
-    decisions = task.decided or await decide(task)
-    renames = decisions.renames
-    changes, upgrade = upgrade_of(authoring_dialect, task, decisions)
-    converted = _type_changes(task, changes)
-    reasons = {**converted, **_defined_elsewhere(task.hints)}
+    changes = task.changes
+    upgrade = render(authoring_dialect, task, changes, task.options)
     default = task.desired.default_namespace
-    moves = new_labels(renames, default)
+    converted = _type_changes(task, changes)
+    elsewhere = {
+        table: f"{module} defines it, but model_paths does not name that module"
+        for table, module in task.hints.unclaimed.items()
+    }
     tables = (c for c in changes if isinstance(c, Create) and isinstance(c.obj, Table))
-    added = [label(change.table, default) for change in tables]
     await allow_drops(
         task.answers,
         row_effects(upgrade).to_allow,
-        reasons,
+        {**converted, **elsewhere},
         retyped=converted,
-        moves=moves,
-        added=added,
+        moves=new_labels(task.decisions.renames, default),
+        added=[change.table.label(default) for change in tables],
     )
-    options = replace(_options(task, decisions), stages=stages_of(upgrade))
+    planned = Plan(upgrade=upgrade, rollback=None, decisions=task.decisions)
+    options = replace(
+        task.options,
+        back=True,
+        stages=stages_of(upgrade),
+        # The USING expressions of the upgrade do not apply to the rollback.
+        using=task.answers.rollback_using,
+        using_back=task.answers.using,
+    )
+    back = replace(task, current=task.desired, desired=task.current, hints=task.earlier)
     try:
-        rollback = _rollback(authoring_dialect, task, _renames(task, decisions), options)
+        changes = diff(back.current, back.desired, invert(task.renames), task.preserved)
+        return replace(planned, rollback=render(authoring_dialect, back, changes, options))
     except UnsupportedChange as error:
-        why = _why(error)
-        return Plan(upgrade=upgrade, rollback=None, no_way_back=why, decisions=decisions)
-    return Plan(upgrade=upgrade, rollback=rollback, decisions=decisions)
-
-
-def upgrade_of(
-    authoring_dialect: AuthoringDialect, task: Task, decisions: Decisions
-) -> tuple[Sequence[Change], tuple[PlannedStatement, ...]]:
-    """Return the changes of the upgrade, and their statements.
-
-    Raises:
-        UnsupportedChange: A difference cannot be expressed; names it.
-    """
-    changes = changes_of(task, decisions)
-    return changes, render(authoring_dialect, task, changes, _options(task, decisions))
-
-
-def changes_of(task: Task, decisions: Decisions) -> tuple[Change, ...]:
-    """Return the changes of the upgrade."""
-    renames = _renames(task, decisions)
-    follows = {renamed_ref(ref, renames) for ref in task.preserved}
-    return diff(task.current, task.desired, renames, follows)
-
-
-def _renames(task: Task, decisions: Decisions) -> tuple[Renaming, ...]:
-    return decisions.in_place if task.answers.online else decisions.renames
-
-
-def statements_of(
-    authoring_dialect: AuthoringDialect,
-    task: Task,
-    changes: Sequence[Change],
-    decisions: Decisions,
-) -> tuple[PlannedStatement, ...]:
-    """Return the plain statements of *changes*, one by one, without the forms for tables in use."""
-    options = replace(_options(task, decisions), online=False, renames_in_use=())
-    return authoring_dialect.render(
-        changes, current=task.current, desired=task.desired, options=options
-    )
-
-
-def _options(task: Task, decisions: Decisions) -> RenderOptions:
-    return RenderOptions(
-        online=task.answers.online,
-        using=task.answers.using,
-        using_back=task.answers.rollback_using,
-        fills=decisions.fills,
-        rewritten=task.rewritten,
-        allow_rewrite=task.answers.allow_rewrite,
-        together=task.together,
-        renames_in_use=decisions.in_use if task.answers.online else (),
-    )
+        why = error.message
+        if error.unconverted is not None:
+            option = f"--rollback-using {error.unconverted}='<expression>'"
+            why = f"{why} Pass the conversion: {option}."
+        return replace(planned, no_way_back=why)
 
 
 async def decide(task: Task) -> Decisions:
@@ -230,27 +217,11 @@ def _type_changes(task: Task, changes: Sequence[Change]) -> dict[str, str]:
     for change in changes:
         match change:
             case Alter(before=Column(type=was), after=Column(type=now) as column) if was != now:
-                own = label(change.table, task.desired.default_namespace, column.name)
+                own = change.table.label(task.desired.default_namespace, column.name)
                 found[own] = f"{was} becomes {now}"
             case _:
                 pass
     return found
-
-
-def _defined_elsewhere(hints: Hints) -> dict[str, str]:
-    """Return a reason for each table whose module exists but is missing in ``model_paths``."""
-    return {
-        table: f"{module} defines it, but model_paths does not name that module"
-        for table, module in hints.unclaimed.items()
-    }
-
-
-def _why(error: UnsupportedChange) -> str:
-    """Return the reason why there is no rollback, and the flag that would add one."""
-    if error.unconverted is None:
-        return error.message
-    option = f"--rollback-using {error.unconverted}='<expression>'"
-    return f"{error.message} Pass the conversion: {option}."
 
 
 def render(
@@ -265,24 +236,8 @@ def render(
     statements = authoring_dialect.render(
         worded, current=task.current, desired=task.desired, options=options
     )
-    if task.hints is NO_HINTS:
+    if not task.hints.types:  # neither models, nor the names of earlier files
         return merge_statements(statements)
     return merge_statements(
         replace(item, text=restore_types(item.text, item.change, *words)) for item in statements
     )
-
-
-def _rollback(
-    authoring_dialect: AuthoringDialect,
-    task: Task,
-    renames: Sequence[Renaming],
-    options: RenderOptions,
-) -> tuple[PlannedStatement, ...]:
-    changes = diff(task.desired, task.current, invert(renames), task.preserved)
-    # The USING expressions of the upgrade do not apply to the rollback.
-    options = replace(options, back=True, using=options.using_back, using_back=options.using)
-    worded = use_model_expressions(changes, task.earlier, task.current.default_namespace)
-    statements = authoring_dialect.render(
-        worded, current=task.desired, desired=task.current, options=options
-    )
-    return merge_statements(statements)

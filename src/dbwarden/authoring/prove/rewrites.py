@@ -1,10 +1,11 @@
 """Find and refuse changes that read or write a whole table while others wait."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dbwarden.authoring.compare.user_choices import Answers
-from dbwarden.authoring.generate.plan import Decisions, Task, changes_of, statements_of
+from dbwarden.authoring.generate.plan import Task
 from dbwarden.authoring.labels import label
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import as_migration
@@ -38,15 +39,18 @@ EXPECTED = {
 SHOWN = 100
 
 
-async def find_rewritten(
-    scratch: ScratchSession, source: Source, task: Task, decisions: Decisions
-) -> frozenset[str]:
+async def find_rewritten(scratch: ScratchSession, source: Source, task: Task) -> frozenset[str]:
     """Return the columns whose plain change rewrites or scans their table, measured in scratch."""
-    changes = changes_of(task, decisions)
+    changes = task.changes
     default = task.desired.default_namespace
     if not any(_label(change, default) for change in changes):
         return frozenset()
-    statements = statements_of(scratch.authoring_dialect, task, changes, decisions)
+    statements = scratch.authoring_dialect.render(
+        changes,
+        current=task.current,
+        desired=task.desired,
+        options=replace(task.options, online=False, renames_in_use=()),
+    )
     text = ";\n".join(item.text for item in statements)
     plain = as_migration(Path("plain.sql"), text, scratch.config.database_name)
     try:
