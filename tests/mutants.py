@@ -38,8 +38,8 @@ MUTANTS = (
     Mutant(
         name="no lock around reading, planning and running",
         file="operations/migrate.py",
-        old="        async with connection.lock():\n",
-        new="        if connection:\n",
+        old="        async with self.connection.lock():\n",
+        new="        if self.connection:\n",
         tests=(
             "tests/integration/running/test_lock_read_plan_write.py"
             "::test_a_migrate_applies_the_remaining_migrations",

@@ -1,7 +1,8 @@
 """Apply pending migrations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import anyio.to_thread
@@ -23,7 +24,7 @@ from dbwarden.operations.operation import (
 )
 from dbwarden.operations.pending import fresh_migrations, resume_migration
 from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
-from dbwarden.planning.comparing import compare
+from dbwarden.planning.comparing import History, compare
 from dbwarden.planning.gating import refuse_waiting, waiting_for_backfills
 from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import DatabaseName
@@ -78,21 +79,6 @@ class MigrateResult:
 DriftMode = Literal["fail", "warn"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpgradeLimits:
-    """The limits of an upgrade: a version, a number, and whether order may be violated.
-
-    ``check_drift`` says whether drift stops it or is reported only.
-    """
-
-    to: str | None = None
-    count: int | None = None
-    out_of_order: bool = False
-    at_least: bool = False
-    phase: Phase | None = None
-    check_drift: DriftMode | None = None
-
-
 @operation("migrate")
 async def migrate(
     config: DatabaseConfig,
@@ -128,17 +114,21 @@ async def migrate(
         StatementFailed: The server refused a statement; earlier ones are applied.
         MigratorBusy: Another migrator held the database for ``migration_lock_timeout`` seconds.
     """
-    limits = UpgradeLimits(
+    choose = partial(
+        plan_upgrade,
         to=to,
         count=count,
         out_of_order=out_of_order,
         at_least=at_least,
         phase=phase,
-        check_drift=check_drift,
     )
+    named = to is not None or phase is not None
     async with files_once():
         try:
-            return await _migrate(config, limits, dry_run=dry_run)
+            files = await migration_files(config)
+            async with dialect_of(config).connect(config, read_only=dry_run) as connection:
+                run = _Run(config, connection, choose, named, check_drift, files)
+                return await (run.preview() if dry_run else run.upgrade())
         except StatementFailed as error:
             _quote_header(error, await migration_files(config))
             raise
@@ -155,153 +145,138 @@ def _quote_header(error: StatementFailed, files: Sequence[Migration]) -> None:
             error.next_step = advice.lstrip()
 
 
-async def _migrate(
-    config: DatabaseConfig, limits: UpgradeLimits, *, dry_run: bool
-) -> MigrateResult:
-    files = await migration_files(config)
-    async with dialect_of(config).connect(config, read_only=dry_run) as connection:
-        reading = await connection.read(claim=bool(files) and not dry_run)
-        pending = plan(config, files, reading, limits)
-        if dry_run:
-            return _dry_run_result(config, files, reading, pending)
-        if not _anything_to_run(files, reading, pending):
-            return _result(config, files, reading, ())
-        refuse_read_only(config, reading)
-        async with connection.lock():
-            if await anyio.to_thread.run_sync(_any_gone, pending):  # renumber has moved a file
-                await forget_files(config)
-                files = await migration_files(config)
-            elif reading.rows is None and limits.check_drift is None and not _any_backfill(pending):
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """An upgrade: the migrations to *choose*, and whether they were *named* and must all run."""
+
+    config: DatabaseConfig
+    connection: Connection
+    choose: Callable[[History], Sequence[Migration]]
+    named: bool
+    check_drift: DriftMode | None
+    files: Sequence[Migration]
+
+    async def preview(self) -> MigrateResult:
+        """Return the SQL that would run."""
+        reading = await self.connection.read()
+        planned = planned_sql(self._plan(reading))
+        result = replace(self._result(reading), dry_run=True, planned=planned)
+        return replace(result, backfills=(), waiting=())
+
+    async def upgrade(self) -> MigrateResult:
+        """Run what is pending."""
+        reading = await self.connection.read(claim=bool(self.files))
+        pending = self._plan(reading)
+        if not self._anything_to_run(reading, pending):
+            return self._result(reading)
+        refuse_read_only(self.config, reading)
+        async with self.connection.lock():
+            if not await anyio.to_thread.run_sync(_all_exist, pending):  # renumber moved a file
+                await forget_files(self.config)
+                moved = replace(self, files=await migration_files(self.config))
+                return await moved._upgrade_under_lock()
+            if reading.rows is None and self.check_drift is None and not _any_backfill(pending):
                 try:
-                    async with recording_failures(connection):
-                        await connection.run_first(pending, _report_applied)
-                    return _result(config, files, await connection.read_last(), pending)
+                    async with recording_failures(self.connection):
+                        await self.connection.run_first(pending, _report_applied)
+                    return self._result(await self.connection.read_last(), pending)
                 except LedgerAppeared:
                     pass  # read it under the lock
-            return await _under_lock(config, connection, files, limits)
+            return await self._upgrade_under_lock()
+
+    async def _upgrade_under_lock(self) -> MigrateResult:
+        connection = self.connection
+        reading = await connection.read()
+        if reading.rows is None:
+            await connection.create_ledger()
+        pending = self._plan(reading)
+        if not self._anything_to_run(reading, pending):
+            return self._result(reading)
+        await record_outside_change(connection, reading)
+        drift = await self._find_drift(reading)
+        telemetry.emit("planned", level="debug", migrations=len(pending))
+        ran: Sequence[PendingMigration] = pending
+        async with recording_failures(connection):
+            if _any_backfill(pending) or reading.backfills:
+                from dbwarden.operations.backfill_start import Backfilling
+
+                backfilling = Backfilling(self.config, connection, _report_applied)
+                ran = await backfilling.run(self.files, reading, pending)
+            else:
+                await connection.run(pending, _report_applied)
+        reading = await connection.read_last()
+        if self.named:
+            left = [item.migration for item in pending if item not in ran]
+            refuse_waiting(self._compare(reading), left, reading.backfills)
+        return replace(self._result(reading, ran), drift=drift)
+
+    def _compare(self, reading: Reading) -> History:
+        return compare(self.files, reading.rows, self.config.database_name)
+
+    def _plan(self, reading: Reading) -> tuple[PendingMigration, ...]:
+        """Return the migrations to run, in order: partial ones first, then pending ones.
+
+        Raises:
+            HistoryError: The history needs a repair first.
+        """
+        dialect, history = dialect_of(self.config), self._compare(reading)
+        migrations = self.choose(history)
+        resumed = [
+            resume_migration(dialect, migration, row, "upgrade")
+            for row, migration in history.partial
+            if migration is not None
+        ]
+        return (*resumed, *fresh_migrations(dialect, migrations, reading.rows or ()))
+
+    def _anything_to_run(self, reading: Reading, pending: Sequence[PendingMigration]) -> bool:
+        """Return whether migrations are pending, or a small backfill was interrupted."""
+        if pending or not reading.backfills:
+            return bool(pending)
+        from dbwarden.operations.backfill_start import small_backfills
+
+        return bool(small_backfills(self.files, reading))
+
+    async def _find_drift(self, reading: Reading) -> tuple[str, ...]:
+        """Return the differences of the database to report; raise if they stop the upgrade.
+
+        Raises:
+            DriftFound: The database is not as its files say.
+        """
+        if self.check_drift is None:
+            return ()
+        from dbwarden.operations import drift_check  # imports SQLAlchemy
+
+        history = compare(self.files, reading.rows)
+        if self.check_drift == "fail":
+            await drift_check.refuse_drift(self.config, history)
+            return ()
+        found = tuple(item.what for item in await drift_check.find_drift(self.config, history))
+        if found:
+            telemetry.emit("drift_found", level="warning", objects=len(found))
+        return found
+
+    def _result(self, reading: Reading, ran: Sequence[PendingMigration] = ()) -> MigrateResult:
+        history = self._compare(reading)
+        return MigrateResult(
+            database=self.config.database_name,
+            version=history.version,
+            applied=runs_of(ran, reading),
+            ahead=tuple(row.key for row in history.ahead),
+            backfills=tuple(progress_of(row) for row in reading.backfills),
+            waiting=tuple(item.key for item in waiting_for_backfills(history)),
+        )
 
 
-def _any_gone(pending: Sequence[PendingMigration]) -> bool:
-    return not all(item.migration.path.exists() for item in pending)
-
-
-async def _under_lock(
-    config: DatabaseConfig,
-    connection: Connection,
-    files: Sequence[Migration],
-    limits: UpgradeLimits,
-) -> MigrateResult:
-    reading = await connection.read()
-    if reading.rows is None:
-        await connection.create_ledger()
-    pending = plan(config, files, reading, limits)
-    if not _anything_to_run(files, reading, pending):
-        return _result(config, files, reading, ())
-    await record_outside_change(connection, reading)
-    drift = await _check_drift(config, files, reading, limits)
-    telemetry.emit("planned", level="debug", migrations=len(pending))
-    async with recording_failures(connection):
-        if _any_backfill(pending) or reading.backfills:
-            from dbwarden.operations.backfill_start import Backfilling
-
-            backfilling = Backfilling(config, connection, _report_applied)
-            ran = await backfilling.run(files, reading, pending)
-        else:
-            await connection.run(pending, _report_applied)
-            ran = pending
-    reading = await connection.read_last()
-    if limits.to is not None or limits.phase is not None:
-        left = [item.migration for item in pending if item not in ran]
-        refuse_waiting(compare(files, reading.rows, config.database_name), left, reading.backfills)
-    return replace(_result(config, files, reading, ran), drift=drift)
-
-
-def _anything_to_run(
-    files: Sequence[Migration], reading: Reading, pending: Sequence[PendingMigration]
-) -> bool:
-    """Return whether migrations are pending, or a small backfill was interrupted."""
-    if pending or not reading.backfills:
-        return bool(pending)
-    from dbwarden.operations.backfill_start import small_backfills
-
-    return bool(small_backfills(files, reading))
+def _all_exist(pending: Sequence[PendingMigration]) -> bool:
+    return all(item.migration.path.exists() for item in pending)
 
 
 def _any_backfill(pending: Sequence[PendingMigration]) -> bool:
     return any(item.migration.backfill is not None for item in pending)
 
 
-async def _check_drift(
-    config: DatabaseConfig, files: Sequence[Migration], reading: Reading, limits: UpgradeLimits
-) -> tuple[str, ...]:
-    """Return the differences of the database to report; raise if they stop the upgrade.
-
-    Raises:
-        DriftFound: The database is not as its files say.
-    """
-    if limits.check_drift is None:
-        return ()
-    from dbwarden.operations import drift_check  # imports SQLAlchemy
-
-    history = compare(files, reading.rows)
-    if limits.check_drift == "fail":
-        await drift_check.refuse_drift(config, history)
-        return ()
-    found = tuple(item.what for item in await drift_check.find_drift(config, history))
-    if found:
-        telemetry.emit("drift_found", level="warning", objects=len(found))
-    return found
-
-
 async def _report_applied(item: PendingMigration) -> None:
     telemetry.emit("migration_applied", version=item.migration.key, outcome="succeeded")
-
-
-def plan(
-    config: DatabaseConfig,
-    files: Sequence[Migration],
-    reading: Reading,
-    limits: UpgradeLimits,
-) -> tuple[PendingMigration, ...]:
-    """Return the migrations to run, in order: partial ones first, then pending ones.
-
-    Raises:
-        HistoryError: The history needs a repair first.
-    """
-    dialect = dialect_of(config)
-    history = compare(files, reading.rows, config.database_name)
-    migrations = plan_upgrade(
-        history,
-        to=limits.to,
-        count=limits.count,
-        out_of_order=limits.out_of_order,
-        at_least=limits.at_least,
-        phase=limits.phase,
-    )
-    resumed = [
-        resume_migration(dialect, migration, row, "upgrade")
-        for row, migration in history.partial
-        if migration is not None
-    ]
-    return (*resumed, *fresh_migrations(dialect, migrations, reading.rows or ()))
-
-
-def _result(
-    config: DatabaseConfig,
-    files: Sequence[Migration],
-    reading: Reading,
-    pending: Sequence[PendingMigration],
-) -> MigrateResult:
-    history = compare(files, reading.rows, config.database_name)
-    waiting = waiting_for_backfills(history)
-    return MigrateResult(
-        database=config.database_name,
-        version=history.version,
-        applied=runs_of(pending, reading),
-        ahead=tuple(row.key for row in history.ahead),
-        backfills=tuple(progress_of(row) for row in reading.backfills),
-        waiting=tuple(item.key for item in waiting),
-    )
 
 
 def runs_of(pending: Sequence[PendingMigration], reading: Reading) -> tuple[MigrationRun, ...]:
@@ -319,22 +294,6 @@ def runs_of(pending: Sequence[PendingMigration], reading: Reading) -> tuple[Migr
     )
 
 
-def _dry_run_result(
-    config: DatabaseConfig,
-    files: Sequence[Migration],
-    reading: Reading,
-    pending: Sequence[PendingMigration],
-) -> MigrateResult:
-    history = compare(files, reading.rows)
-    return MigrateResult(
-        database=config.database_name,
-        version=history.version,
-        ahead=tuple(row.key for row in history.ahead),
-        dry_run=True,
-        planned=planned_sql(pending),
-    )
-
-
 def planned_sql(pending: Sequence[PendingMigration]) -> tuple[PlannedSQL, ...]:
     """Return the SQL of *pending* migrations, as written."""
     return tuple(
@@ -342,14 +301,14 @@ def planned_sql(pending: Sequence[PendingMigration]) -> tuple[PlannedSQL, ...]:
             key=item.migration.key,
             description=item.migration.description,
             path=str(item.migration.path),
-            sql=sql_of(item),
+            sql=_remaining_sql(item),
         )
         for item in pending
     )
 
 
-def sql_of(item: PendingMigration) -> str:
-    """Return the remaining SQL: the whole section as written, or the steps not done yet."""
+def _remaining_sql(item: PendingMigration) -> str:
+    """Return the whole section as written, or the SQL of the steps that are not done yet."""
     section = item.migration.section(item.direction)
     if not item.done and section is not None:
         return section.text.strip("\n")
