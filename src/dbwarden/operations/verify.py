@@ -83,7 +83,8 @@ async def verify(config: DatabaseConfig) -> VerifyResult:
         results = await _prove_each(session, files)
         for prove in (_prove_all, _prove_phases, _prove_sets):
             if all(item.problem is None for item in results):
-                results = await prove(session, files, results)
+                failed = await prove(session, files)
+                results = [failed if failed and failed.key == it.key else it for it in results]
         server = (await session.scratch_server()).version
     return VerifyResult(database=config.database_name, server=server, migrations=tuple(results))
 
@@ -96,7 +97,8 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
     for number, migration in enumerate(files):
         telemetry.doing(f"proving {migration.key} ({number + 1} of {len(files)})")
         try:
-            seen = await _try_with_rows(session, database, before, migration)
+            back = _reversible(migration)
+            seen = await try_rows(scratch, database, before, migration, back=back)
             await database.replay(migration, migration.upgrade)
         except ScratchRefused as error:
             return [*results, _failed(migration, f"upgrade: {_message_of(error)}")]
@@ -108,20 +110,13 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
             await files_source(files[: number + 1]).build(database)
         else:
             less = NOTHING
-            if _reversible(migration):
+            if back:
                 less = type_change_effects(session.authoring_dialect, before, after, migration)
             loses = by_table(before, (*seen.loses, *less.loses))
             seen = replace(seen, loses=loses, refuses=less.refuses)
             results.append(judge(migration, seen))
         before = after
     return results
-
-
-async def _try_with_rows(
-    session: ScratchSession, database: ScratchDatabase, before: Schema, migration: Migration
-) -> RowTrial:
-    back = _reversible(migration)
-    return await try_rows(await session.scratch_server(), database, before, migration, back=back)
 
 
 async def _prove_rollback(
@@ -221,18 +216,15 @@ def _failed(migration: Migration, problem: str) -> Verified:
     return Verified(key=migration.key, path=str(migration.path), verdict="fails", problem=problem)
 
 
-async def _prove_all(
-    session: ScratchSession, files: Sequence[Migration], results: list[Verified]
-) -> list[Verified]:
+async def _prove_all(session: ScratchSession, files: Sequence[Migration]) -> Verified | None:
     """Roll back from the newest file to the last irreversible one, and upgrade again."""
     versioned = [migration for migration in files if migration.version is not None]
     stuck = [n for n, migration in enumerate(versioned) if not _reversible(migration)]
     going = versioned[stuck[-1] + 1 :] if stuck else versioned
     if not going:
-        return results
+        return None
     telemetry.doing("running all files down and up")
-    source = files_source(versioned)
-    database = await session.copy(source)
+    database = await session.copy(files_source(versioned))
     expected = await database.read()
     try:
         for migration in reversed(going):
@@ -242,67 +234,48 @@ async def _prove_all(
             await database.replay(migration, migration.upgrade)
         left = await _describe_differences(session, await database.read(), expected)
     except ScratchRefused as error:
-        return [
-            *results[:-1],
-            _failed(going[-1], f"all the way down and up: {_message_of(error)}"),
-        ]
-    if left is not None:
-        problem = f"all the way down and up leads elsewhere: {left}"
-        return [*results[:-1], _failed(going[-1], problem)]
-    return results
+        return _failed(going[-1], f"all the way down and up: {_message_of(error)}")
+    return _failed(going[-1], f"all the way down and up leads elsewhere: {left}") if left else None
 
 
-async def _prove_phases(
-    session: ScratchSession, files: Sequence[Migration], results: list[Verified]
-) -> list[Verified]:
+async def _prove_phases(session: ScratchSession, files: Sequence[Migration]) -> Verified | None:
     """Run the files in the order of a deployment that skips releases, if that is another one."""
     versioned = [migration for migration in files if migration.version is not None]
     ordered = deployment_order(files)
     if list(ordered) == versioned:
-        return results
+        return None
     telemetry.doing("running the files in the order of their phases")
     wanted = await (await session.database(files_source(versioned))).read()
     database = await (await session.scratch_server()).create()
-    problem: str | None = None
+    # The newest one that overtakes is the likeliest cause, unless an earlier one fails.
+    culprit = next(item for item in reversed(versioned) if not is_post(item))
     for migration in ordered:
         try:
             await database.replay(migration, migration.upgrade)
         except ScratchRefused as error:
+            culprit = culprit if is_post(migration) else migration
             problem = f"it fails then: {_message_of(error)}"
-        else:
-            if migration is ordered[-1]:
-                left = await _describe_differences(session, await database.read(), wanted)
-                problem = f"that leads elsewhere: {left}" if left else None
-        if problem is not None:
             break
-    if problem is None:
-        return results
-    # Where nothing failed, the newest one that overtakes is the likeliest cause.
-    failed = migration is not ordered[-1]
-    culprit = migration if failed else next(m for m in reversed(versioned) if not is_post(m))
+    else:
+        left = await _describe_differences(session, await database.read(), wanted)
+        if left is None:
+            return None
+        problem = f"that leads elsewhere: {left}"
     overtaken = [item.key for item in versioned if is_post(item)]
-    return [
-        _failed(
-            culprit,
-            f"in a deployment that skips releases, it runs before {shorten(overtaken)} (phase "
-            f"post), and {problem}. If it needs one of these, add -- depends_on to its header",
-        )
-        if item.key == culprit.key
-        else item
-        for item in results
-    ]
+    return _failed(
+        culprit,
+        f"in a deployment that skips releases, it runs before {shorten(overtaken)} (phase post), "
+        f"and {problem}. If it needs one of these, add -- depends_on to its header",
+    )
 
 
-async def _prove_sets(
-    session: ScratchSession, files: Sequence[Migration], results: list[Verified]
-) -> list[Verified]:
+async def _prove_sets(session: ScratchSession, files: Sequence[Migration]) -> Verified | None:
     """Run each set of files for tables in use while an application writes."""
-    sets = online_sets(files)
+    sets, ran = online_sets(files), 0
     if not sets:
-        return results
+        return None
     server = await session.scratch_server()
     database = await server.create()
-    ran = 0
     for items in sets:
         first, last = files.index(items[0]), files.index(items[-1]) + 1
         await files_source(files[ran:first]).build(database)
@@ -314,12 +287,8 @@ async def _prove_sets(
             await prove_writes(session, partial(server.create, copy_of=original), run)
         except (NotProven, ScratchRefused) as error:
             file = error.location.path if error.location is not None else items[0].path
-            problem = ". ".join(
-                filter(None, (f"{_place_of(error)}{error.message}", error.next_step))
-            )
-            return [
-                _failed(files[place], problem) if files[place].path == file else item
-                for place, item in enumerate(results)
-            ]
+            parts = (_message_of(error), error.next_step)
+            culprit = next((item for item in files if item.path == file), items[0])
+            return _failed(culprit, ". ".join(filter(None, parts)))
         await server.discard(original)
-    return results
+    return None
