@@ -4,23 +4,17 @@ from collections.abc import Iterable
 from collections.abc import Sequence as Names
 from dataclasses import replace
 
+from dbwarden.authoring.subsets import PARTS_OF_TABLES
 from dbwarden.diff.changes import Alter, Change, Create, Drop
 from dbwarden.quoting import quoted
 from dbwarden.schema import (
     OBJECT_KINDS,
-    ON_TABLES,
     Grant,
-    QualifiedName,
+    ObjectKind,
     Ref,
     Schema,
     ref_of,
 )
-from dbwarden.schema import ObjectKind as ObjectKind
-
-
-def label(name: QualifiedName, default_namespace: str | None, part: str | None = None) -> str:
-    """Return *name* without the default namespace, and with its *part*."""
-    return name.label(default_namespace, part)
 
 
 def display_name(ref: Ref, default_namespace: str | None) -> str:
@@ -55,9 +49,9 @@ def group_of(change: Change, default_namespace: str | None) -> str:
         return display_name(grant.on, default_namespace)
     ref = change.ref
     if ref.kind is ObjectKind.ENUM:  # a value of it, too
-        return f"enum {label(change.table, default_namespace)}"
-    if ref.kind in _OF_TABLES or change.table != ref.table:  # an index
-        return f"table {label(change.table, default_namespace)}"
+        return f"enum {change.table.label(default_namespace)}"
+    if ref.kind in (ObjectKind.TABLE, *PARTS_OF_TABLES) or change.table != ref.table:  # an index
+        return f"table {change.table.label(default_namespace)}"
     return display_name(ref, default_namespace)
 
 
@@ -71,13 +65,10 @@ def _grant_of(change: Change) -> Grant | None:
             return None
 
 
-_OF_TABLES = {ObjectKind.TABLE, ObjectKind.COLUMN, ObjectKind.CONSTRAINT, *ON_TABLES}
-
-
 def columns_by_label(schema: Schema) -> dict[str, Ref]:
     """Return every column by its label."""
     return {
-        label(table.name, schema.default_namespace, column.name): ref_of(
+        table.name.label(schema.default_namespace, column.name): ref_of(
             ObjectKind.COLUMN, table.name, column.name
         )
         for table in schema.tables
@@ -89,4 +80,4 @@ def objects_by_label(schema: Schema) -> dict[str, Ref]:
     """Return tables, types, views and sequences by their labels."""
     objects = [obj.ref for obj in schema.objects if OBJECT_KINDS[obj.ref.kind].names]
     objects += [table.ref for table in schema.tables]
-    return {label(ref.table, schema.default_namespace): ref for ref in objects}
+    return {ref.table.label(schema.default_namespace): ref for ref in objects}

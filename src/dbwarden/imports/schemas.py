@@ -1,13 +1,12 @@
 """Compare the schemas of imported files with those of the other tool."""
 
-from dataclasses import replace
-
 from dbwarden.authoring.collect.foreign_histories import is_ledger
-from dbwarden.authoring.labels import display_name
+from dbwarden.authoring.labels import display_name, unique
 from dbwarden.authoring.prove.proof import differences
 from dbwarden.authoring.scratch_session import ScratchSession
+from dbwarden.authoring.subsets import without_tables
 from dbwarden.dialects.authoring import ScratchDatabase
-from dbwarden.schema import Schema, Sequence
+from dbwarden.schema import Schema
 
 
 async def read_schema(database: ScratchDatabase, table: str) -> Schema:
@@ -20,20 +19,7 @@ async def read_schema(database: ScratchDatabase, table: str) -> Schema:
         if is_ledger(each)
         or table in (each.name.name, f"{each.name.namespace or default}.{each.name.name}")
     }
-    if not gone:
-        return schema
-    return replace(
-        schema,
-        tables=tuple(each for each in schema.tables if each.name not in gone),
-        objects=tuple(
-            obj
-            for obj in schema.objects
-            if not (isinstance(obj, Sequence) and obj.owned_by and obj.owned_by.table in gone)
-        ),
-        dependencies=tuple(
-            pair for pair in schema.dependencies if not gone & {ref.table for ref in pair}
-        ),
-    )
+    return without_tables(schema, gone) if gone else schema
 
 
 async def describe(session: ScratchSession, actual: Schema, expected: Schema) -> tuple[str, ...]:
@@ -42,4 +28,4 @@ async def describe(session: ScratchSession, actual: Schema, expected: Schema) ->
         return ()
     changes = await differences(session, actual, expected)
     default = expected.default_namespace
-    return tuple(dict.fromkeys(display_name(change.ref, default) for change in changes))
+    return unique(display_name(change.ref, default) for change in changes)

@@ -6,10 +6,10 @@ define such a table, it is a table like any other.
 """
 
 from collections.abc import Collection, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from dbwarden.schema import Grant, Namespace, QualifiedName, Schema, SchemaObject, Sequence, Table
+from dbwarden.authoring.subsets import belongs, without_tables
+from dbwarden.schema import Grant, Namespace, Schema, Sequence, Table
 
 LEDGERS: Mapping[str, Collection[str]] = {
     "alembic_version": ("version_num",),
@@ -46,28 +46,13 @@ def without_ledgers(schema: Schema, own: str | None) -> Schema:
     Also remove *own*, the namespace of our history, if it is empty.
     """
     ledgers = {table.name for table in schema.tables if is_ledger(table)}
-    tables = tuple(table for table in schema.tables if table.name not in ledgers)
-    names = ledgers | {each.name for each in schema.of(Sequence) if _belongs(each, ledgers)}
-    emptied = _emptied(schema, {*(name.namespace for name in ledgers), own}, tables)
-
-    def stays(obj: SchemaObject) -> bool:
-        match obj:
-            case Sequence():
-                return not _belongs(obj, ledgers)
-            case Namespace(name=name):
-                return name not in emptied
-            case Grant(on=on):
-                return on.table not in names
-            case _:
-                return True
-
-    return replace(
-        schema,
-        tables=tables,
-        objects=tuple(filter(stays, schema.objects)),
-        dependencies=tuple(
-            pair for pair in schema.dependencies if not names & {ref.table for ref in pair}
-        ),
+    rest = without_tables(schema, ledgers) if ledgers else schema
+    inhabited = {table.name.namespace for table in rest.tables} | {
+        obj.ref.namespace for obj in rest.objects if not isinstance(obj, Namespace)
+    }
+    emptied = {*(name.namespace for name in ledgers), own} - inhabited
+    return rest.with_objects(
+        obj for obj in rest.objects if not (isinstance(obj, Namespace) and obj.name in emptied)
     )
 
 
@@ -78,7 +63,7 @@ def with_ledgers(current: Schema, desired: Schema, own: str | None) -> Schema:
     """
     there = {table.name for table in desired.tables}
     ledgers = {t.name: t for t in current.tables if is_ledger(t) and t.name not in there}
-    sequences = [each for each in current.of(Sequence) if _belongs(each, ledgers)]
+    sequences = [each for each in current.of(Sequence) if belongs(each, ledgers)]
     names = ledgers.keys() | {each.name for each in sequences}
     desired_namespaces = {each.name for each in desired.of(Namespace)}
     homes = {*(name.namespace for name in ledgers), own} - desired_namespaces
@@ -92,17 +77,3 @@ def with_ledgers(current: Schema, desired: Schema, own: str | None) -> Schema:
         tables=tuple(sorted((*desired.tables, *ledgers.values()), key=lambda each: each.name)),
         dependencies=tuple(dict.fromkeys((*desired.dependencies, *pairs))),
     )
-
-
-def _belongs(sequence: Sequence, names: Collection[QualifiedName]) -> bool:
-    return sequence.owned_by is not None and sequence.owned_by.table in names
-
-
-def _emptied(
-    schema: Schema, homes: Collection[str | None], tables: Collection[Table]
-) -> AbstractSet[str | None]:
-    """Return the namespaces of *homes* that are otherwise empty."""
-    left = {table.name.namespace for table in tables} | {
-        obj.ref.namespace for obj in schema.objects if not isinstance(obj, Namespace)
-    }
-    return set(homes) - left

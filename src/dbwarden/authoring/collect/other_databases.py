@@ -3,17 +3,11 @@
 They are no drift, no migration drops them, and ``baseline`` does not write them.
 """
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import TypeVar
-
 from dbwarden.authoring.collect.set_up import set_up_of
 from dbwarden.authoring.scratch_session import ScratchSession
+from dbwarden.authoring.subsets import keep_only
 from dbwarden.config.neighbours import neighbours
-from dbwarden.schema import Grant, Namespace, ObjectKind, Ref, Schema, SchemaObject, Table
-
-T = TypeVar("T", bound=SchemaObject | Table)
+from dbwarden.schema import Namespace, ObjectKind, Ref, Schema
 
 
 async def read_live(scratch: ScratchSession, files_schema: Schema | None = None) -> Schema:
@@ -30,24 +24,10 @@ async def read_live(scratch: ScratchSession, files_schema: Schema | None = None)
     if project is None or live.default_namespace is None or not live.of(Namespace):
         return live
     theirs = tuple(neighbours(scratch.config, project))
-    return without(live, theirs) if theirs else live
-
-
-def without(schema: Schema, theirs: Sequence[re.Pattern[str]]) -> Schema:
-    """Return *schema* without the namespaces that *theirs* match, and their contents. Pure."""
 
     def stays(ref: Ref) -> bool:
         named = ref.kind in (ObjectKind.NAMESPACE, ObjectKind.DEFAULT_PRIVILEGES)
         name = ref.name if named else ref.namespace
         return not name or not any(pattern.fullmatch(name) for pattern in theirs)
 
-    def kept(objects: Iterable[T]) -> tuple[T, ...]:
-        return tuple(obj for obj in objects if stays(obj.on if isinstance(obj, Grant) else obj.ref))
-
-    return replace(
-        schema,
-        tables=kept(schema.tables),
-        objects=kept(schema.objects),
-        existing_grants=kept(schema.existing_grants),
-        dependencies=tuple(pair for pair in schema.dependencies if all(map(stays, pair))),
-    )
+    return keep_only(live, stays) if theirs else live

@@ -10,10 +10,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from dbwarden.authoring.labels import display_name
+from dbwarden.authoring.subsets import PARTS_OF_TABLES
 from dbwarden.diff.structure import Links, links
 from dbwarden.quoting import unquoted
 from dbwarden.schema import (
-    ON_TABLES,
     Grant,
     MaterializedView,
     ObjectKind,
@@ -30,8 +30,6 @@ WRITE_IT = "To have it, write its SQL into a migration: dbwarden make-migrations
 NOT_WRITTEN = "dbwarden does not write this kind"
 PARTITIONS = "partitions"
 """The kind of the partitions of a table that no model declares."""
-
-PARTS_OF_TABLES = {ObjectKind.COLUMN, ObjectKind.CONSTRAINT, *ON_TABLES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
 from dbwarden.authoring.compare.left_out import PARTITIONS, LeftOut
-from dbwarden.authoring.labels import label
 from dbwarden.schema import (
     Namespace,
     ObjectKind,
@@ -55,7 +54,7 @@ def counted(
     for parent, count in sorted(Counter(partitions.values()).items()):
         yield LeftOut(
             kind=PARTITIONS,
-            name=label(parent, default),
+            name=parent.label(default),
             why=f"no {by} declares them",
             next_step=COMPARE_THEM,
             count=count,

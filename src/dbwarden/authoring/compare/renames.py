@@ -6,7 +6,7 @@ from shlex import quote
 from typing import TypeVar
 
 from dbwarden.authoring.collect.hints import Hints
-from dbwarden.authoring.labels import columns_by_label, label, objects_by_label
+from dbwarden.authoring.labels import columns_by_label, objects_by_label
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.urls import url_class
 from dbwarden.diff.changes import Rename, RenameValue, Renaming
@@ -68,10 +68,10 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
         return Rename(before=obj, after=_target(obj, new, desired))
     enum, _, value = old.rpartition(".")
     for type_ in current.of(Enum):
-        if label(type_.name, current.default_namespace) == enum and value in type_.values:
+        if type_.name.label(current.default_namespace) == enum and value in type_.values:
             return RenameValue(enum=type_.name, before=value, after=new)
     values = {
-        label(type_.name, current.default_namespace, word)
+        type_.name.label(current.default_namespace, word)
         for type_ in current.of(Enum)
         for word in type_.values
     }
@@ -224,8 +224,8 @@ def _wholes(
     for old, new, reasons in pairs:
         yield Candidate(
             renaming=Rename(before=old.ref, after=new.ref),
-            old=label(old.name, default),
-            new=label(new.name, default),
+            old=old.name.label(default),
+            new=new.name.label(default),
             reasons=reasons,
         )
 
@@ -247,7 +247,7 @@ def _columns(before: Table, after: Table, default: str | None) -> Iterator[Candi
         ref = before.column_ref(old.name)
         yield Candidate(
             renaming=Rename(before=ref, after=replace(ref, part=new.name)),
-            old=label(before.name, default, old.name),
+            old=before.name.label(default, old.name),
             new=new.name,
             reasons=reasons,
         )
@@ -301,7 +301,7 @@ def _values(current: Schema, desired: Schema) -> Iterator[Candidate]:
         for before, after in _swapped(enum, new):
             yield Candidate(
                 renaming=RenameValue(enum=enum.name, before=before, after=after),
-                old=label(enum.name, current.default_namespace, before),
+                old=enum.name.label(current.default_namespace, before),
                 new=after,
                 reasons=("same place in the enum",),
             )
@@ -325,12 +325,12 @@ def whole_moves(renames: Iterable[Renaming]) -> dict[QualifiedName, QualifiedNam
 def new_labels(renames: Sequence[Renaming], default: str | None) -> dict[str, str]:
     """Return the new labels of renamed tables, types and columns, by their old ones."""
     moves = whole_moves(renames)
-    labels = {label(old, default): label(new, default) for old, new in moves.items()}
+    labels = {old.label(default): new.label(default) for old, new in moves.items()}
     for item in renames:
         if isinstance(item, Rename) and item.before.kind is ObjectKind.COLUMN:
             table = item.before.table
-            old_label = label(table, default, item.before.part)
-            labels[old_label] = label(moves.get(table, table), default, item.after.part)
+            old_label = table.label(default, item.before.part)
+            labels[old_label] = moves.get(table, table).label(default, item.after.part)
     return labels
 
 
@@ -340,12 +340,12 @@ def in_old_names(
     """Return *candidate*, a part of a renamed object, under the object's old name, as in flags."""
     match candidate.renaming:
         case RenameValue(enum=name, before=value) as renaming if name in olds:
-            old = label(olds[name], default, value)
+            old = olds[name].label(default, value)
             return replace(candidate, renaming=replace(renaming, enum=olds[name]), old=old)
         case Rename(before=ref, after=after) if ref.kind is ObjectKind.COLUMN and ref.table in olds:
             before = ref.within(olds[ref.table])
             moved = Rename(before=before, after=replace(before, part=after.part))
-            old = label(olds[ref.table], default, ref.part)
+            old = olds[ref.table].label(default, ref.part)
             return replace(candidate, renaming=moved, old=old)
         case _:
             return candidate

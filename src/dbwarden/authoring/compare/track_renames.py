@@ -6,7 +6,6 @@ from dataclasses import replace
 from dbwarden.authoring.collect.unmanaged_objects import with_objects, without_objects
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.left_out import with_others
-from dbwarden.authoring.labels import label
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import Rename, Renaming
@@ -85,7 +84,7 @@ def _refuse_readers_of_what_goes(
                 "dbwarden new -m '...'. Or add a DDL event that creates its new version."
             )
             if needed in renamed:
-                name = label(needed.table, desired.default_namespace, needed.part)
+                name = needed.table.label(desired.default_namespace, needed.part)
                 next_step += f" With --allow-rename {name}, it follows a rename in place."
             raise UnsupportedChange(
                 f"{user} reads {needed}, which the models no longer have; a hand-written migration "

@@ -21,7 +21,7 @@ from dbwarden.authoring.compare.renames import (
     unanswered_error,
     whole_moves,
 )
-from dbwarden.authoring.labels import columns_by_label, label
+from dbwarden.authoring.labels import columns_by_label
 from dbwarden.config.names import did_you_mean
 from dbwarden.diff.changes import Rename, Renaming
 from dbwarden.diff.renames import apply_renames
@@ -182,7 +182,7 @@ def renames_in_use(
         for item in renames
         if isinstance(item, Rename)
         and item.before.kind in (ObjectKind.TABLE, ObjectKind.COLUMN)
-        and label(item.before.table, default, item.before.part) not in answers.allow_rename
+        and item.before.table.label(default, item.before.part) not in answers.allow_rename
     )
 
 

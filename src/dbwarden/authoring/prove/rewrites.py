@@ -6,7 +6,6 @@ from pathlib import Path
 
 from dbwarden.authoring.compare.user_choices import Answers
 from dbwarden.authoring.generate.plan import Task
-from dbwarden.authoring.labels import label
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import as_migration
 from dbwarden.diff.changes import Alter, Change, Create
@@ -78,10 +77,10 @@ def _label(change: Change, default_namespace: str | None) -> str | None:
     """Return the column that *change* adds, or whose type it changes."""
     match change:
         case Create(obj=Column(name=name)):
-            return label(change.table, default_namespace, name)
+            return change.table.label(default_namespace, name)
         case Alter(before=Column() as before, after=Column() as after):
             moved = (before.type, before.collation) != (after.type, after.collation)
-            return label(change.table, default_namespace, after.name) if moved else None
+            return change.table.label(default_namespace, after.name) if moved else None
         case _:
             return None
 

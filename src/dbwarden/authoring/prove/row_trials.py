@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from dbwarden.authoring.labels import label
 from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase, ScratchServer
 from dbwarden.diff.changes import Alter
 from dbwarden.errors import ScratchRefused, UnsupportedChange
@@ -254,7 +253,7 @@ def untried(
     for table in schema.tables:
         if not _words(table.name.name) <= words:
             continue
-        whole = label(table.name, schema.default_namespace)
+        whole = table.name.label(schema.default_namespace)
         empty = [
             column
             for column in table.columns
@@ -277,7 +276,7 @@ def by_table(schema: Schema, names: Collection[str]) -> tuple[str, ...]:
     shortened: list[str] = []
     known: set[str] = set()
     for table in schema.tables:
-        whole = label(table.name, schema.default_namespace)
+        whole = table.name.label(schema.default_namespace)
         columns = [f"{whole}.{column.name}" for column in table.columns]
         known.update(columns)
         columns = [name for name in columns if name in names]
@@ -300,7 +299,7 @@ def type_change_effects(
             planned = authoring_dialect.render((change,), current=before, desired=after)
         except UnsupportedChange:
             continue  # needs USING: its effect is measured on rows
-        name = label(table, before.default_namespace, column.name)
+        name = table.label(before.default_namespace, column.name)
         refusals = [text for statement in planned for text in statement.refuses]
         if any(item.converts for item in planned) or (refusals and _converts(column, migration)):
             loses.append(name)

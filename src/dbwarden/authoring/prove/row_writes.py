@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dbwarden.authoring.labels import label
 from dbwarden.dialects.scratch_clients import Key, Row, ScratchClient
 from dbwarden.schema import Column, QualifiedName, Schema, Table
 from dbwarden.schema.closure import reachable
@@ -131,7 +130,7 @@ def written_tables(before: Schema, after: Schema) -> tuple[Written, ...]:
         if keys[0] is None or keys[1] is None or len(keys[0]) != len(keys[1]):
             continue
         made = Written(
-            name=label(name, before.default_namespace),
+            name=name.label(before.default_namespace),
             old=Shape(table=old, key=keys[0], changed=_changed(old, new)),
             new=Shape(table=new, key=keys[1], changed=_changed(new, old)),
             slots=tuple(_slots(place * 2 * sum(COUNTS.values()) if related else 0)),
