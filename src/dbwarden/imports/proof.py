@@ -1,17 +1,12 @@
 """Prove that imported files lead to the schemas that the other tool arrived at."""
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from dbwarden.authoring.labels import shorten
 from dbwarden.authoring.scratch_session import ScratchSession
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.errors import MigrationFileError, ScratchRefused
-from dbwarden.files.lexing import lexis_of
 from dbwarden.files.migration import Migration
-from dbwarden.files.parsing import parse
-from dbwarden.imports.file_text import ImportedFile, file_text
 from dbwarden.imports.schemas import describe, read_schema
 from dbwarden.schema import Schema
 
@@ -23,58 +18,22 @@ class Expected:
     ``restored`` is the one after its rollback.
     """
 
-    after: Schema | None = field(repr=False)
-    restored: Schema | None = field(repr=False)
     table: str
+    after: Schema | None = field(default=None, repr=False)
+    restored: Schema | None = field(default=None, repr=False)
 
 
-async def try_file(
-    session: ScratchSession,
-    database: ScratchDatabase,
-    path: Path,
-    file: ImportedFile,
-    expected: Expected,
-) -> tuple[str, Migration | None, tuple[str, ...]]:
-    """Run *file* in *database*, and its rollback in a copy.
-
-    Return its text, with a review for each problem, the migration if it can be read as one, and
-    the problems: statements that were refused, and objects that are not as *expected*.
-    """
-    config = session.config
-    text = file_text(file, lexis_of(config.database_type))
-    try:
-        migration = parse_file(config, path, text)
-    except MigrationFileError as error:
-        return text, None, (_describe(error),)
-    try:
-        problems = await _problems(session, database, migration, expected)
-    except MigrationFileError as error:
-        problems = (_describe(error),)
-    if not problems:
-        return text, migration, ()
-    file = replace(file, reviews=[*file.reviews, *problems])
-    text = file_text(file, lexis_of(config.database_type))
-    return text, parse_file(config, path, text), problems
-
-
-def _describe(error: MigrationFileError) -> str:
-    line = error.location.line if error.location else None
-    return f"line {line}: {error.message}" if line else error.message
-
-
-def parse_file(config: DatabaseConfig, path: Path, text: str) -> Migration:
-    """Return *text* as the migration that will be at *path*."""
-    return parse(text, path=path, database=config.files_of, dialect=config.database_type)
-
-
-async def _problems(
-    session: ScratchSession,
-    database: ScratchDatabase,
-    migration: Migration,
-    expected: Expected,
+async def find_problems(
+    session: ScratchSession, database: ScratchDatabase, migration: Migration, expected: Expected
 ) -> tuple[str, ...]:
+    """Run *migration* in *database*, and its rollback in a copy.
+
+    Return the statements that were refused, and the objects that are not as *expected*.
+    """
     try:
         await database.replay(migration, migration.upgrade)
+    except MigrationFileError as error:
+        return (describe_error(error),)
     except ScratchRefused as error:
         return (f"the scratch database refused {_place(error)}: {error.reason}",)
     left: tuple[str, ...] = ()
@@ -85,16 +44,39 @@ async def _problems(
         return (f"it does not lead to the schema of the other tool: {shorten(left, 5)} differ",)
     if migration.rollback is None or expected.restored is None:
         return ()
+    try:
+        restored = await roll_back_copy(session, database, migration, expected.table)
+    except MigrationFileError as error:
+        return (describe_error(error),)
+    except ScratchRefused as error:
+        return (f"the scratch database refused {_place(error)} of the rollback: {error.reason}",)
+    left = await describe(session, restored, expected.restored)
+    return (f"its rollback leads elsewhere: {shorten(left, 5)} differ",) if left else ()
+
+
+async def roll_back_copy(
+    session: ScratchSession, database: ScratchDatabase, migration: Migration, table: str
+) -> Schema:
+    """Return the schema, without *table*, after the rollback of *migration* in a copy.
+
+    Raises:
+        ScratchRefused: The server refused a statement.
+        MigrationFileError: A statement cannot be run.
+    """
+    assert migration.rollback is not None
     scratch = await session.scratch_server()
     copy = await scratch.create(copy_of=database)
     try:
         await copy.replay(migration, migration.rollback)
-        left = await describe(session, await read_schema(copy, expected.table), expected.restored)
-    except ScratchRefused as error:
-        return (f"the scratch database refused {_place(error)} of the rollback: {error.reason}",)
+        return await read_schema(copy, table)
     finally:
         await scratch.discard(copy)
-    return (f"its rollback leads elsewhere: {shorten(left, 5)} differ",) if left else ()
+
+
+def describe_error(error: MigrationFileError) -> str:
+    """Return the message of *error*, with its line."""
+    line = error.location.line if error.location else None
+    return f"line {line}: {error.message}" if line else error.message
 
 
 def _place(error: ScratchRefused) -> str:

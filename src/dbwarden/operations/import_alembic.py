@@ -1,7 +1,6 @@
 """Write migration files from the revisions of Alembic, which are recorded and proven."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,15 +8,13 @@ from pathlib import Path
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.authoring.generate.plan import Task, plan
-from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
+from dbwarden.authoring.scratch_session import open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, Note, migration_text
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.authoring import ScratchDatabase
-from dbwarden.errors import ImportFailed, UsageError
+from dbwarden.errors import UsageError
 from dbwarden.files.directives import declare_origin
 from dbwarden.files.lexing import lexis_of
-from dbwarden.files.migration import Migration, Origin
+from dbwarden.files.migration import Origin
 from dbwarden.imports.alembic.project import (
     DEFAULT_TABLE,
     AlembicOptions,
@@ -28,13 +25,15 @@ from dbwarden.imports.alembic.project import (
 )
 from dbwarden.imports.alembic.recording import advance, compose, record
 from dbwarden.imports.file_text import ImportedFile
-from dbwarden.imports.proof import Expected, parse_file, try_file
+from dbwarden.imports.proof import Expected
 from dbwarden.imports.schemas import read_schema
 from dbwarden.imports.statements import Rules, Text, script_of
-from dbwarden.operations.import_drafts import Drafts, ImportResult
-from dbwarden.operations.operation import migration_files, operation
+from dbwarden.operations.import_drafts import Drafts, ImportResult, Trial
+from dbwarden.operations.operation import migration_files, operation, parse_file
+from dbwarden.operations.schema import plan_from_nothing
 from dbwarden.planning.foreign import BASE
 from dbwarden.schema import Schema
+from dbwarden.schema.closure import reachable
 
 _SETTING = re.compile(r"\s*(?:set|reset|pragma|select\s+(?:pg_catalog\.)?set_config)\b", re.I)
 """Begins a statement of ``env.py`` that only sets its session."""
@@ -62,52 +61,58 @@ async def import_alembic(
     async with open_scratch_session(config, use_cache=False) as session:
         server = await session.scratch_server()
         async with open_project(config, server, options) as project:
-            run = _Import(config, session, project, options, await server.create(), drafts)
+            advice = "Import the later part: --since REVISION."
+            trial = Trial(session, drafts, await server.create(), advice)
+            run = _Import(config, trial, project, options)
             await run.all()
     return await drafts.write(server.version, run.known)
 
 
 @dataclass(slots=True)
 class _Import:
-    """One import: ``proof`` is the database in which our files run."""
+    """One import: ``known`` is the number of revisions that have a file."""
 
     config: DatabaseConfig
-    session: ScratchSession
+    trial: Trial
     project: AlembicProject
     options: AlembicOptions
-    proof: ScratchDatabase
-    drafts: Drafts
     known: int = 0
 
     async def all(self) -> None:
         """Record every revision that has no file."""
-        existing, dialect = self.drafts.existing, self.session.authoring_dialect
+        existing, dialect = self.trial.drafts.existing, self.trial.session.authoring_dialect
+        first = await self.project.find_databases(self.options.engine)
         rules = Rules(
             lexis=lexis_of(self.config.database_type),
             literal=dialect.literal,
             now=dialect.now,
             repeat=lambda loop, commits: dialect.repeat(loop, commits=commits),
-            ignored=DEFAULT_TABLE,
+            ignored=self.project.table,
             today=frozenset((datetime.now().date(), datetime.now(UTC).date())),
         )
-        first = await self.project.find_databases(self.options.engine)
-        rules = replace(rules, ignored=self.project.table)
         await self._base(first, rules, write=not existing)
-        older = self._older(self.drafts.known)
-        await self._pass(older, existing)
+        older = self._older(self.trial.drafts.known)
+        for number, revision in enumerate(older, start=1):
+            telemetry.doing(f"running revision {revision.id} ({number} of {len(older)})")
+            await advance(self.project, revision)
+        await self.trial.replay_existing()
         if self.options.since is not None and not existing:
             await self._baseline(self.options.since)
         newer = [each for each in self.project.revisions if each not in older]
-        before = await read_schema(self.project.database, self.project.table)
+        before = await self._schema()
         for number, revision in enumerate(newer, start=1):
             telemetry.doing(f"recording revision {revision.id} ({number} of {len(newer)})")
-            before = await self._revision(revision, rules, before)
+            recording = await record(self.project, revision, before)
+            file = await compose(self.trial.session, recording, rules, self._table)
+            await self._draft(file, file.purpose, recording.after, recording.restored)
+            before = recording.after
 
     def _older(self, known: frozenset[str]) -> list[Revision]:
         """Return the revisions that are not recorded: known ones, and ``since`` with its past."""
         since = self.options.since
         revisions = {each.id: each for each in self.project.revisions}
-        waiting = list(known & revisions.keys())
+        last = list(known & revisions.keys())
+        self.known = len(last)
         if since is not None:
             found = [each for each in revisions if each.startswith(since)]
             if len(found) != 1:
@@ -117,21 +122,9 @@ class _Import:
                     next_step="List them with: alembic history",
                 )
             self.options = replace(self.options, since=found[0])
-            waiting += found
-        older: set[str] = set()
-        while waiting:
-            if (one := waiting.pop()) not in older:
-                older.add(one)
-                waiting += revisions[one].after
-        self.known = len(known & revisions.keys())
+            last += found
+        older = reachable(last, lambda one: revisions[one].after)
         return [each for each in self.project.revisions if each.id in older]
-
-    async def _pass(self, older: Sequence[Revision], existing: Sequence[Migration]) -> None:
-        for number, revision in enumerate(older, start=1):
-            telemetry.doing(f"running revision {revision.id} ({number} of {len(older)})")
-            await advance(self.project, revision)
-        for migration in existing:
-            await self.proof.replay(migration, migration.upgrade)
 
     async def _base(self, first: Answer, rules: Rules, *, write: bool) -> None:
         """Create what existed before the first revision: ``--base``, and what env.py creates."""
@@ -152,58 +145,41 @@ class _Import:
                 upgrade=texts,
                 rollback=None,
             )
-            await self._draft(file, BASE, await read_schema(database, self.project.table), None)
+            await self._draft(file, BASE, await self._schema(), None)
 
     async def _baseline(self, since: str) -> None:
         """Write one file that builds the schema of the revision *since*."""
-        empty = await self.session.schema(EMPTY)
-        schema = await read_schema(self.project.database, self.project.table)
-        planned = await plan(self.session.authoring_dialect, Task(current=empty, desired=schema))
+        session, drafts = self.trial.session, self.trial.drafts
+        planned, empty = await plan_from_nothing(session, await self._schema())
         origin = Origin(tool="alembic", id=since, table=self._table)
         header = Header(
             purpose=f"the schema of Alembic's revision {since}",
             verdict="exact",
-            server=await self.session.server_version(),
+            server=await session.server_version(),
             notes=(
                 Note("Rows that revisions up to this one inserted are not in this file."),
                 Note("It replaces them:", (declare_origin(origin),)),
             ),
         )
         text = migration_text(header, planned, empty.default_namespace)
-        path = self.drafts.path(f"baseline {since}")
-        migration = parse_file(self.config, path, text)
-        await self.proof.replay(migration, migration.upgrade)
-        self.drafts.add(migration, text, since)
+        migration = parse_file(self.config, drafts.path(f"baseline {since}"), text)
+        await self.trial.database.replay(migration, migration.upgrade)
+        drafts.add(migration, text, since)
+
+    async def _schema(self) -> Schema:
+        """Return the schema at which Alembic has arrived."""
+        return await read_schema(self.project.database, self.project.table)
 
     @property
     def _table(self) -> str | None:
         return None if self.project.table == DEFAULT_TABLE else self.project.table
 
-    async def _revision(self, revision: Revision, rules: Rules, before: Schema) -> Schema:
-        """Record one revision and write its draft; return the schema after it."""
-        recording = await record(self.project, revision, before)
-        file = await compose(self.session, recording, rules, self._table)
-        await self._draft(
-            file, revision.message or revision.id, recording.after, recording.restored
-        )
-        return recording.after
-
     async def _draft(
         self, file: ImportedFile, name: str, after: Schema, restored: Schema | None
     ) -> None:
-        path = self.drafts.path(name)
         expected = Expected(after=after, restored=restored, table=self.project.table)
-        text, migration, problems = await try_file(self.session, self.proof, path, file, expected)
-        if migration is None:
-            raise ImportFailed(
-                f"revision {file.origin.id} cannot be written as a file: {problems[0]}",
-                database=self.config.database_name,
-                next_step="Import the later part: --since REVISION.",
-            )
-        if problems:  # try the next files on what Alembic arrived at
-            server = await self.session.scratch_server()
-            self.proof = await server.create(copy_of=self.project.database)
-        self.drafts.add(migration, text, file.origin.id, problems)
+        path = self.trial.drafts.path(name)
+        await self.trial.add(path, file, expected, reached=self.project.database)
 
 
 def _read(path: Path) -> str:

@@ -1,16 +1,23 @@
-"""Collect the files of an import, and write all of them or none."""
+"""Try the files of an import one after the other, and write all of them or none."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dbwarden.authoring.labels import shorten
+from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.errors import UsageError
+from dbwarden.dialects.authoring import ScratchDatabase
+from dbwarden.errors import ImportFailed, MigrationFileError, ScratchRefused, UsageError
 from dbwarden.files.folder import next_version
+from dbwarden.files.lexing import lexis_of
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import FileName, slug
+from dbwarden.imports.file_text import ImportedFile, file_text
+from dbwarden.imports.proof import Expected, describe_error, find_problems, roll_back_copy
+from dbwarden.imports.schemas import describe, read_schema
 from dbwarden.operations.foreign import Tool
 from dbwarden.operations.migrations_folder import write_next
-from dbwarden.operations.operation import forget_files
+from dbwarden.operations.operation import forget_files, parse_file
 from dbwarden.types import DatabaseName, format_version
 
 
@@ -60,11 +67,7 @@ class Drafts:
     _names: list[Migration | FileName] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._refuse_others()
         self._names += self.existing
-
-    def _refuse_others(self) -> None:
-        """Raise if a file was not imported from this tool: later ones cannot follow it."""
         for migration in self.existing:
             if migration.origin is None or migration.origin.tool != self.tool:
                 raise UsageError(
@@ -78,7 +81,7 @@ class Drafts:
 
     @property
     def known(self) -> frozenset[str]:
-        """What the other tool records about the existing files."""
+        """The ids under which the other tool records the existing files."""
         return frozenset(each.origin.id for each in self.existing if each.origin is not None)
 
     def path(self, name: str, *, repeatable: bool = False) -> Path:
@@ -118,3 +121,71 @@ class Drafts:
             files=tuple(result for result, _ in self.items),
             known=known,
         )
+
+
+@dataclass(slots=True)
+class Trial:
+    """The scratch database in which the files of an import run one after the other.
+
+    ``advice`` is for a migration that cannot be written as a file.
+    """
+
+    session: ScratchSession
+    drafts: Drafts
+    database: ScratchDatabase
+    advice: str
+
+    async def replay_existing(self) -> None:
+        """Run the files that exist."""
+        for migration in self.drafts.existing:
+            await self.database.replay(migration, migration.upgrade)
+
+    async def add(
+        self,
+        path: Path,
+        file: ImportedFile,
+        expected: Expected,
+        reached: ScratchDatabase | None = None,
+    ) -> None:
+        """Try *file* and add it; *reached* is where the other tool arrived.
+
+        What its rollback does not restore is declared, unless *expected* says what it has to.
+
+        Raises:
+            ImportFailed: It cannot be written as a file.
+        """
+        text, migration = self._written(path, file)
+        unknown = migration.rollback is not None and expected.restored is None
+        before = await read_schema(self.database, expected.table) if unknown else None
+        problems = await find_problems(self.session, self.database, migration, expected)
+        differs: tuple[str, ...] = ()
+        if problems and reached is not None:  # try the next files on what the other tool has
+            server = await self.session.scratch_server()
+            self.database = await server.create(copy_of=reached)
+        elif not problems and before is not None:
+            try:
+                restored = await roll_back_copy(
+                    self.session, self.database, migration, expected.table
+                )
+                differs = await describe(self.session, restored, before)
+            except (ScratchRefused, MigrationFileError) as error:
+                problems = (f"the rollback fails: {shorten([error.message])}",)
+        if problems or differs:
+            facts = {**file.facts, "rollback-differs": differs} if differs else file.facts
+            file = replace(file, reviews=[*file.reviews, *problems], facts=facts)
+            text, migration = self._written(path, file)
+        self.drafts.add(migration, text, file.origin.id, problems)
+
+    def _written(self, path: Path, file: ImportedFile) -> tuple[str, Migration]:
+        """Return the text of *file*, and the migration that it is."""
+        config = self.drafts.config
+        text = file_text(file, lexis_of(config.database_type))
+        try:
+            return text, parse_file(config, path, text)
+        except MigrationFileError as error:
+            noun = "revision " if self.drafts.tool == "alembic" else ""
+            raise ImportFailed(
+                f"{noun}{file.origin.id} cannot be written as a file: {describe_error(error)}",
+                database=config.database_name,
+                next_step=self.advice,
+            ) from error

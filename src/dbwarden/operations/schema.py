@@ -62,7 +62,7 @@ async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaRes
         else:
             full = await session.schema(files_source(await migration_files(config)))
             schema, left_out = await without_unwritable(session, full)
-        planned, empty = await _from_nothing(session, schema)
+        planned, empty = await plan_from_nothing(session, schema)
     lines = section_lines(planned.upgrade, empty.default_namespace)
     return SchemaResult(database=config.database_name, sql="\n".join(lines), left_out=left_out)
 
@@ -75,7 +75,8 @@ async def without_unwritable(
     return buildable(schema, empty), names_of(unbuildable(schema, empty), schema)
 
 
-async def _from_nothing(session: ScratchSession, schema: Schema) -> tuple[Plan, Schema]:
+async def plan_from_nothing(session: ScratchSession, schema: Schema) -> tuple[Plan, Schema]:
+    """Return the plan that builds *schema* in an empty database, and the schema of that."""
     empty = await session.schema(EMPTY)
     return await plan(session.authoring_dialect, Task(current=empty, desired=schema)), empty
 
@@ -157,7 +158,7 @@ async def _write_first(
     async with open_scratch_session(config) as session:
         adopted = await read_adopted(session)
         schema = await session.schema(adopted.source)
-        planned, empty = await _from_nothing(session, schema)
+        planned, empty = await plan_from_nothing(session, schema)
         if not planned.upgrade:
             raise UsageError(
                 "the database is empty",
