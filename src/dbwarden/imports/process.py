@@ -3,9 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -15,7 +15,7 @@ import anyio.abc
 import anyio.to_thread
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from dbwarden.dialects.authoring import ScratchAddress
+from dbwarden.dialects.authoring import ScratchAddress, ScratchDatabase, ScratchServer
 from dbwarden.errors import ImportFailed, UsageError
 from dbwarden.secrets import redact
 
@@ -48,6 +48,16 @@ class Child:
             )
         return await anyio.to_thread.run_sync(_parse, line)
 
+    async def ask_with(
+        self, databases: Sequence[tuple[ScratchServer, ScratchDatabase]], **request: Any
+    ) -> dict[str, Any]:
+        """Send *request* with the addresses of *databases*, which only the process uses then."""
+        addresses = [await server.lend(database) for server, database in databases]
+        answer = await self.ask(addresses=[_document(each) for each in addresses], **request)
+        for server, database in databases:
+            await server.take_back(database)
+        return answer
+
     async def _exchange(self, line: bytes) -> bytes | None:
         """Send *line* and return the next one; ``None`` if the process ended."""
         assert self.process.stdin is not None
@@ -67,6 +77,11 @@ class Child:
     async def tail(self) -> str:
         """Return the last lines that the project printed, without secrets."""
         return await anyio.to_thread.run_sync(_tail, self.output)
+
+
+def last_lines(answer: Mapping[str, Any], lines: int = _LINES) -> str:
+    """Return the end of the traceback in *answer*."""
+    return "\n".join(str(answer.get("traceback", "")).splitlines()[-lines:])
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -121,17 +136,7 @@ async def _end(process: anyio.abc.Process) -> None:
             await process.wait()
 
 
-def documents(addresses: Sequence[ScratchAddress]) -> list[dict[str, Any]]:
-    """Return *addresses* for the process, which needs their passwords."""
-    return [
-        {
-            "kind": address.kind,
-            "path": address.path,
-            "host": address.host,
-            "port": address.port,
-            "user": address.user,
-            "password": address.password.reveal() if address.password else None,
-            "database": address.database,
-        }
-        for address in addresses
-    ]
+def _document(address: ScratchAddress) -> dict[str, Any]:
+    """Return *address* for the process, which needs its password."""
+    values = {field.name: getattr(address, field.name) for field in fields(address)}
+    return {**values, "password": address.password.reveal() if address.password else None}

@@ -13,12 +13,12 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase, ScratchServer
 from dbwarden.errors import ImportFailed, UsageError
-from dbwarden.imports.process import Child, documents, start_child
+from dbwarden.imports.process import Child, last_lines, start_child
 from dbwarden.imports.recorded import Recorded
 from dbwarden.kinds import authoring_dialect_for
 from dbwarden.types import DialectName
 
-_PROGRAM = Path(__file__).with_name("child.py")
+_PROGRAM = Path(__file__).parents[1] / "children" / "alembic_child.py"
 DEFAULT_TABLE = "alembic_version"
 DEFAULT_INI = "alembic.ini"
 Direction = Literal["upgrade", "downgrade"]
@@ -208,19 +208,14 @@ class AlembicProject:
         self.databases.append(await self.servers[kind].create())
 
     async def _ask(self, databases: Sequence[ScratchDatabase], **request: Any) -> Mapping[str, Any]:
-        servers = [self.servers[kind] for kind in self.kinds]
-        pairs = list(zip(servers, databases, strict=True))
-        addresses = [await server.lend(database) for server, database in pairs]
-        answer = await self.child.ask(addresses=documents(addresses), **request)
-        for server, database in pairs:
-            await server.take_back(database)
-        return answer
+        servers = (self.servers[kind] for kind in self.kinds)
+        return await self.child.ask_with(list(zip(servers, databases, strict=True)), **request)
 
     def _answer(self, answer: Mapping[str, Any], start: datetime) -> Answer:
         if "refused" in answer:
             raise self._failed(self._problem(answer), answer)
         if "error" in answer:
-            return Answer((), self._problem(answer), self._output(answer))
+            return Answer((), self._problem(answer), last_lines(answer))
         clock = (start, datetime.now(UTC))
         statements = (Recorded.parse(each, clock) for each in answer["statements"])
         return Answer(tuple(item for item in statements if item.target == self.own))
@@ -228,29 +223,14 @@ class AlembicProject:
     def _problem(self, answer: Mapping[str, Any]) -> str:
         return str(answer["refused"]["problem"] if "refused" in answer else answer["error"])
 
-    def _output(self, answer: Mapping[str, Any]) -> str:
-        return "\n".join(str(answer.get("traceback", "")).splitlines()[-12:])
-
     def _failed(self, message: str, answer: Mapping[str, Any]) -> ImportFailed:
         return ImportFailed(
             message,
             database=self.config.database_name,
-            detail=self._output(answer),
+            detail=last_lines(answer),
             next_step="Check that `alembic upgrade head` works in this folder, with this Python "
             "and these variables, on an empty database.",
         )
-
-
-def _ini_of(options: AlembicOptions) -> str | None:
-    if options.ini is None:
-        return None if options.script_location else DEFAULT_INI
-    return str(options.ini)
-
-
-async def _has_configuration(ini: str) -> bool:
-    """Return whether *ini* is there, or, instead of the default one, a pyproject.toml."""
-    names = (ini, "pyproject.toml") if ini == DEFAULT_INI else (ini,)
-    return any([await anyio.Path(name).exists() for name in names])
 
 
 @asynccontextmanager
@@ -264,8 +244,11 @@ async def open_project(
         UsageError: It has no configuration.
     """
     telemetry.doing("reading the revisions of Alembic")
-    ini = _ini_of(options)
-    if not (ini is None or await _has_configuration(ini)):
+    alone = options.ini is None and options.script_location
+    ini = None if alone else str(options.ini or DEFAULT_INI)
+    # Instead of the default one, Alembic reads a pyproject.toml.
+    names = (ini, "pyproject.toml") if ini == DEFAULT_INI else (ini,)
+    if not any([name is None or await anyio.Path(name).exists() for name in names]):
         raise UsageError(
             f"there is no {ini} in {await anyio.Path.cwd()}",
             database=config.database_name,
@@ -287,7 +270,7 @@ async def open_project(
             raise ImportFailed(
                 f"the Alembic project cannot be read: {answer['error']}",
                 database=config.database_name,
-                detail="\n".join(str(answer["traceback"]).splitlines()[-6:]),
+                detail=last_lines(answer, 6),
                 next_step="Name its configuration with --ini alembic.ini, or its folder with "
                 "--script-location, and the Python in which Alembic is installed with --python.",
             )

@@ -1,6 +1,6 @@
 """Read the migrations of a Django project one by one, in a scratch database."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,9 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase, ScratchServer
 from dbwarden.errors import ImportFailed
-from dbwarden.imports.process import Child, documents, start_child
+from dbwarden.imports.process import Child, last_lines, start_child
 
-_PROGRAM = Path(__file__).with_name("child.py")
+_PROGRAM = Path(__file__).parents[1] / "children" / "django_child.py"
 _CONTROL = ("BEGIN;", "COMMIT;")
 _NO_SQL = ("CANNOT BE WRITTEN AS SQL", "Raw Python operation")
 TABLE = "django_migrations"
@@ -64,16 +64,13 @@ class DjangoProject:
             ImportFailed: It fails on the empty database.
         """
         telemetry.doing(f"running {migration.id}")
-        address = await self.server.lend(self.database)
-        (document,) = documents([address])
-        answer = await self.child.ask(
+        answer = await self.child.ask_with(
+            [(self.server, self.database)],
             do="run",
-            address=document,
             alias=self.options.alias,
             app=migration.app,
             name=migration.name,
         )
-        await self.server.take_back(self.database)
         if "error" in answer:
             raise _failed(self.config, f"{migration.id} of Django failed", answer)
         return answer["upgrade"], answer["rollback"]
@@ -90,15 +87,13 @@ async def open_django(
     """
     database = await server.create()
     async with start_child(_PROGRAM, options.python) as child:
-        address = await server.lend(database)
-        answer = await child.ask(
+        answer = await child.ask_with(
+            [(server, database)],
             do="start",
             manage=str(options.manage),
             settings=options.settings,
             alias=options.alias,
-            address=documents([address])[0],
         )
-        await server.take_back(database)
         if "error" in answer:
             raise _failed(config, "the Django project cannot be loaded", answer)
         migrations = tuple(
@@ -117,7 +112,7 @@ def _failed(config: DatabaseConfig, message: str, answer: Mapping[str, Any]) -> 
     return ImportFailed(
         f"{message}: {answer['error']}",
         database=config.database_name,
-        detail="\n".join(str(answer["traceback"]).splitlines()[-12:]) or None,
+        detail=last_lines(answer) or None,
         next_step="Run the command beside manage.py, or name it with --manage, the settings with "
         "--settings, and the Python in which Django is installed with --python.",
     )
@@ -125,13 +120,8 @@ def _failed(config: DatabaseConfig, message: str, answer: Mapping[str, Any]) -> 
 
 def clean_sql(sql: str) -> str:
     """Return what ``sqlmigrate`` printed without BEGIN and COMMIT."""
-    return "\n".join(_without_control(sql)).strip()
-
-
-def _without_control(sql: str) -> Iterator[str]:
-    for line in sql.splitlines():
-        if line.strip() not in _CONTROL:
-            yield line
+    lines = (line for line in sql.splitlines() if line.strip() not in _CONTROL)
+    return "\n".join(lines).strip()
 
 
 def runs_python(sql: str) -> bool:

@@ -1,4 +1,4 @@
-"""Open and read connections, and encode bound values: a part of ``child.py``, with its limits."""
+"""Open connections and encode bound values: a part of ``alembic_child.py``, with its limits."""
 
 from __future__ import annotations
 

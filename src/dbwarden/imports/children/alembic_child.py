@@ -1,9 +1,8 @@
 """Run single revisions of an Alembic project, and report the SQL that reached the server.
 
 This program runs in the project's own Python, which may lack dbwarden: it imports only the files
-beside it, the standard library, Alembic and SQLAlchemy, and runs on Python 3.9 or newer. Requests
-arrive as lines of JSON on standard input, and each has one line of JSON as its answer on standard
-output. What the project prints goes to standard error.
+beside it, the standard library, Alembic and SQLAlchemy, and runs on Python 3.9 or newer.
+``answering.py`` says how it is asked.
 
 Every connection that SQLAlchemy opens is redirected to the scratch database of the request. A
 statement on any other connection is refused, so that nothing runs on a real database.
@@ -14,23 +13,22 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
-import json
 import os
-import sys
-import traceback
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dbwarden.imports.alembic.child_connections import (
+    from dbwarden.imports.children.alembic_connections import (
         current_namespace,
         driver_of,
         open_engine,
         session_settings,
     )
-    from dbwarden.imports.alembic.child_recorder import Recorder, Refused
+    from dbwarden.imports.children.alembic_recorder import Recorder, Refused
+    from dbwarden.imports.children.answering import serve
 else:  # run as a program: the other files are in the same folder
-    from child_connections import current_namespace, driver_of, open_engine, session_settings
-    from child_recorder import Recorder, Refused
+    from alembic_connections import current_namespace, driver_of, open_engine, session_settings
+    from alembic_recorder import Recorder, Refused
+    from answering import serve
 
 
 class Project:
@@ -183,57 +181,51 @@ def build_base(name: str, kind: str, recorder: Recorder) -> None:
     engine.dispose()
 
 
-def answer(request: dict[str, Any], recorder: Recorder, state: dict[str, Project]) -> Any:
-    """Do what *request* asks, and return the answer."""
-    if request["do"] == "start":
-        recorder.watch()
-        state["project"] = Project(request, recorder)
-        return {}
-    if request["do"] == "describe":  # after env.py, which may change the version locations
-        return state["project"].describe()
-    names = ("addresses", "only", "count", "times")
-    recorder.begin(**{name: request[name] for name in names if name in request})
-    try:
-        if request["do"] == "base":
-            build_base(request["object"], state["project"].kind, recorder)
-        else:
-            state["project"].run(request["revision"], request["direction"])
-    finally:
-        if recorder.refused is not None:
-            raise recorder.refused
-    return {
-        "targets": [
-            {
-                "name": recorder.names.get(number),
-                "contexts": number in recorder.names,
-                "version_table": recorder.version_tables.get(number),
-            }
-            for number in range(len(recorder.targets))
-        ],
-        "statements": recorder.statements,
-    }
+class _Answers:
+    """The answers to requests, which share a project and what it sends."""
 
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self.project: Project | None = None
 
-def main() -> None:
-    """Answer requests until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    sys.path[0:1] = [os.getcwd()]  # instead of the folder of this file
-    requests, sys.stdin = sys.stdin, open(os.devnull, encoding="utf-8")  # noqa: SIM115
-    recorder = Recorder()
-    state: dict[str, Project] = {}
-    for line in requests:
-        request = json.loads(line)
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Do what *request* asks, and return the answer."""
+        if request["do"] == "start":
+            self.recorder.watch()
+            self.project = Project(request, self.recorder)
+            return {}
+        assert self.project is not None
+        if request["do"] == "describe":  # after env.py, which may change the version locations
+            return self.project.describe()
         try:
-            result = answer(request, recorder, state)
+            return self._recorded(request, self.project)
         except Refused as error:
-            result = {"refused": error.fields}
-        except (Exception, SystemExit) as error:
-            shown = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            result = {"error": f"{type(error).__name__}: {error}", "traceback": shown}
-        answers.write(json.dumps(result) + "\n")
-        answers.flush()
+            return {"refused": error.fields}
+
+    def _recorded(self, request: dict[str, Any], project: Project) -> dict[str, Any]:
+        recorder = self.recorder
+        names = ("addresses", "only", "count", "times")
+        recorder.begin(**{name: request[name] for name in names if name in request})
+        try:
+            if request["do"] == "base":
+                build_base(request["object"], project.kind, recorder)
+            else:
+                project.run(request["revision"], request["direction"])
+        finally:
+            if recorder.refused is not None:
+                raise recorder.refused
+        return {
+            "targets": [
+                {
+                    "name": recorder.names.get(number),
+                    "contexts": number in recorder.names,
+                    "version_table": recorder.version_tables.get(number),
+                }
+                for number in range(len(recorder.targets))
+            ],
+            "statements": recorder.statements,
+        }
 
 
 if __name__ == "__main__":
-    main()
+    serve(_Answers().answer)

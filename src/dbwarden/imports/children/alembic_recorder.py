@@ -1,4 +1,4 @@
-"""Record the statements of a run: a part of ``child.py``, with its limits."""
+"""Record the statements of a run: a part of ``alembic_child.py``, with its limits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dbwarden.imports.alembic.child_connections import encode_all, key_of, redirect_postgresql
+    from dbwarden.imports.children.alembic_connections import (
+        encode_all,
+        key_of,
+        redirect_postgresql,
+    )
 else:  # run as a part of a program: the other file is in the same folder
-    from child_connections import encode_all, key_of, redirect_postgresql
+    from alembic_connections import encode_all, key_of, redirect_postgresql
 
 MARK = "dbwarden_target"
 QUERY = "sqlalchemy.orm.query"

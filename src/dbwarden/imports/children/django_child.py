@@ -1,21 +1,21 @@
 """Print the SQL of single migrations of a Django project, and apply them to a scratch database.
 
-This program runs in the project's own Python, which may lack dbwarden. Requests arrive as lines of
-JSON on standard input, and each has one line of JSON as its answer on standard output. What the
-project prints goes to standard error. The database of the settings is replaced before Django uses
-it.
+This program runs in the project's own Python, which may lack dbwarden; ``answering.py`` says how it
+is asked. The database of the settings is replaced before Django uses it.
 """
 
 from __future__ import annotations
 
 import importlib
 import io
-import json
 import os
 import re
-import sys
-import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dbwarden.imports.children.answering import serve
+else:  # run as a program: the other file is in the same folder
+    from answering import serve
 
 
 def start(request: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def start(request: dict[str, Any]) -> dict[str, Any]:
         if found:
             os.environ["DJANGO_SETTINGS_MODULE"] = found[1]
     settings = importlib.import_module("django.conf").settings
-    alias, address = request["alias"], request["address"]
+    alias, (address,) = request["alias"], request["addresses"]
     databases = {name: dict(value) for name, value in settings.DATABASES.items()}
     database = databases[alias]
     kind = "sqlite" if "sqlite" in database["ENGINE"] or "spatialite" in database["ENGINE"] else ""
@@ -77,7 +77,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     """Return the SQL of one migration, apply it, and return the SQL of its rollback."""
     alias, app, name = request["alias"], request["app"], request["name"]
     connection = importlib.import_module("django.db").connections[alias]
-    _use(connection.settings_dict, request["address"])
+    _use(connection.settings_dict, request["addresses"][0])
     upgrade = _sql(alias, app, name, backwards=False)
     _executor(alias).migrate([(app, name)])
     try:
@@ -102,22 +102,10 @@ def _sql(alias: str, app: str, name: str, *, backwards: bool) -> str:
     return out.getvalue()
 
 
-def main() -> None:
-    """Answer requests until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    sys.path[0:1] = [os.getcwd()]  # instead of the folder of this file
-    requests, sys.stdin = sys.stdin, open(os.devnull, encoding="utf-8")  # noqa: SIM115
-    for line in requests:
-        request = json.loads(line)
-        try:
-            result = start(request) if request["do"] == "start" else run(request)
-        except (Exception, SystemExit) as error:
-            shown = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            result = {"error": f"{type(error).__name__}: {error}", "traceback": shown}
-        answers.write(json.dumps(result) + "\n")
-        answers.flush()
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Do what *request* asks, and return the answer."""
+    return start(request) if request["do"] == "start" else run(request)
 
 
 if __name__ == "__main__":
-    main()
+    serve(answer)
