@@ -1,4 +1,4 @@
-"""Define the basic types that every layer shares (DESIGN.md, section 3)."""
+"""Define the basic types that every layer shares."""
 
 from dataclasses import dataclass
 from pathlib import Path
