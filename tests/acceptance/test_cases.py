@@ -146,6 +146,12 @@ ALIKE = {
         "CREATE TABLE d (CONSTRAINT k CHECK (x > 0)) INHERITS (c);"
         "COMMENT ON CONSTRAINT k ON d IS 'own';",
     ),
+    "a child of a child keeps a column that its parents lose": (
+        "CREATE TABLE b (a int, x int); CREATE TABLE c (y int) INHERITS (b);"
+        "CREATE TABLE d () INHERITS (c);",
+        "CREATE TABLE b (a int); CREATE TABLE c (y int) INHERITS (b);"
+        "CREATE TABLE d (x int) INHERITS (c);",
+    ),
     "a table joins a parent that is new": (
         "CREATE TABLE c (a int);",
         "CREATE TABLE b (a int CHECK (a > 0), v text); CREATE TABLE c () INHERITS (b);",

@@ -7,7 +7,7 @@ from dbwarden.diff.changes import Change, Create, Rename, Renaming
 from dbwarden.diff.circles import break_cycles
 from dbwarden.diff.compare import compare
 from dbwarden.diff.order import order
-from dbwarden.diff.partitions import with_detached
+from dbwarden.diff.partitioned_indexes import with_detached
 from dbwarden.diff.privileges import with_default_privileges
 from dbwarden.diff.rebuild import add_rebuilds
 from dbwarden.diff.renames import apply_followed, apply_renames, renamed_sequences

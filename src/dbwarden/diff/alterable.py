@@ -72,7 +72,7 @@ def object_alters(before: AnyObject, after: AnyObject) -> bool:
         case _ if not changed <= in_place:
             return False
         case Index(), Index():
-            return _keys(before) == _keys(after)
+            return index_keys(before) == index_keys(after)
         case Enum(), Enum():
             return enum_grows(before, after)
         case CompositeType(), CompositeType():
@@ -85,7 +85,8 @@ def object_alters(before: AnyObject, after: AnyObject) -> bool:
             return True
 
 
-def _keys(index: Index) -> tuple[IndexColumn, ...]:
+def index_keys(index: Index) -> tuple[IndexColumn, ...]:
+    """Return the keys of an index without the statistics targets, which can change in place."""
     return tuple(replace(column, statistics=None) for column in index.columns)
 
 

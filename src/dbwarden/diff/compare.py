@@ -8,26 +8,15 @@ from dbwarden.diff.alterable import column_alters, differing, object_alters
 from dbwarden.diff.changes import Alter, Change, Create, Drop, alters, rename_of
 from dbwarden.diff.inheritance import (
     SchemaPair,
-    check_kept_below,
     checks_valid_in_child,
-    compared_items,
-    is_from_other_parents,
-    is_kept_by_child,
-    must_drop_separately,
-    parts_to_rename,
-    with_parent_changes,
+    is_kept_below,
+    own_states,
 )
-from dbwarden.diff.partitions import (
-    compare_inherited,
-    parts_to_exchange,
-    unattached_partition,
-    with_valid_keys,
-)
+from dbwarden.diff.partitioned_indexes import parts_to_exchange, with_valid_keys
+from dbwarden.diff.partitions import compare_inherited, unattached_partition
 from dbwarden.diff.types import rebuilt_types
 from dbwarden.schema import (
     AnyObject,
-    Check,
-    Column,
     Constraint,
     Index,
     MaterializedView,
@@ -57,7 +46,7 @@ def pair(
 
 def compare(current: Schema, desired: Schema) -> tuple[Change, ...]:
     """Return every difference between the two schemas as a change, unordered."""
-    both = SchemaPair(current=current, desired=desired)
+    both = SchemaPair(current, desired)
     return (*_compare_tables(both), *_compare_objects(both))
 
 
@@ -90,7 +79,7 @@ def _compare_tables(both: SchemaPair) -> Iterator[Change]:
 
 def _create_table(both: SchemaPair, table: Table) -> Iterator[Change]:
     """Create a table; a partition with custom part names is attached after its creation."""
-    apart = unattached_partition(both.desired, table)
+    apart = unattached_partition(both.new, table)
     if apart is None:
         yield from _create(table)
     else:
@@ -125,22 +114,19 @@ def _compare_table(both: SchemaPair, before: Table, after: Table) -> Iterator[Ch
     leaves, replaced = parts_to_exchange(both, before, after)
     stages = _stages(table_properties(before), table_properties(after), leaves=leaves)
     yield from alters(stages)
-    yield from _compare_columns(both, before, after)
     before = with_valid_keys(before, after)
-    for own, brought in parts_to_rename(before, after):
-        yield rename_of(own, brought, after.name)
     yield from compare_inherited(both, before, after)
     for check, valid in checks_valid_in_child(both, before, after):
         yield Alter(before=check, after=valid, on=after.name)
-    old, new = compared_items(both, before, after, lambda table: table.constraints)
-    for change in _compare_parts(after.name, old, new):
-        match change:
-            case Drop(obj=Check() as gone) if check_kept_below(both, after, gone):
-                yield replace(change, only=True)
-            case _:
-                yield change
-    old_indexes, new_indexes = compared_items(both, before, after, lambda table: table.indexes)
-    yield from _compare_parts(after.name, [*old_indexes, *replaced], new_indexes)
+    old, new = own_states(both, before, after, replaced)
+    for change in (
+        *_compare_columns(both.desired, old, new),
+        *_compare_parts(after.name, old.constraints, new.constraints),
+        *_compare_parts(after.name, old.indexes, new.indexes),
+    ):
+        if isinstance(change, Drop):
+            change = replace(change, only=is_kept_below(both, after, change.obj))
+        yield change
 
 
 def _stages(before: Table, after: Table, *, leaves: bool) -> tuple[Table, ...]:
@@ -172,23 +158,14 @@ def table_properties(table: Table) -> Table:
     return replace(bare(table), columns=(), primary_key=None, uniques=(), exclusions=())
 
 
-def _compare_columns(both: SchemaPair, before: Table, after: Table) -> Iterator[Change]:
+def _compare_columns(desired: Schema, before: Table, after: Table) -> Iterator[Change]:
     for was, now in pair(before.columns, after.columns, lambda column: column.name):
-        match was, now:
-            case None, Column() as added:
-                if not added.inherited or is_from_other_parents(both.desired, after, before, added):
-                    yield Create(obj=replace(added, inherited=False), on=after.name)
-            case Column() as gone, None:
-                if is_from_other_parents(both.current, before, after, gone):
-                    yield Drop(obj=replace(gone, inherited=False), on=after.name)
-                elif not gone.inherited or must_drop_separately(both, after, gone):
-                    only = is_kept_by_child(both, after, gone)
-                    yield Drop(obj=gone, on=after.name, only=only)
-            case Column() as old, Column() as new:
-                old = with_parent_changes(both, after, old, new)
-                if old != new:
-                    in_place = column_alters(both.desired, old, new)
-                    yield from _replace(old, new, in_place, after.name)
+        if was is None and now is not None:
+            yield Create(obj=now, on=after.name)
+        elif was is not None and now is None:
+            yield Drop(obj=was, on=after.name)
+        elif was is not None and now is not None and was != now:
+            yield from _replace(was, now, column_alters(desired, was, now), after.name)
 
 
 def _replace(

@@ -11,7 +11,7 @@ from operator import attrgetter
 from dbwarden.diff.alterable import object_alters
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, alters
 from dbwarden.diff.effects import effects, is_retyped
-from dbwarden.diff.partitions import is_inherited_by_default
+from dbwarden.diff.partitions import is_default
 from dbwarden.diff.preserved import detach_sequences, restore_grants, restore_replica_identities
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
@@ -275,7 +275,7 @@ def _index_under_own_name(work: _Rebuild, name: QualifiedName, index: Index) -> 
     table = work.desired.tables.get(name)
     if table is None or table.partition_of is None or not index.inherited:
         return None
-    if is_inherited_by_default(table, work.desired.tables.get(table.partition_of.parent), index):
+    if is_default(table, work.desired.tables.get(table.partition_of.parent), index):
         return None
     return Create(obj=replace(index, inherited=False), on=name)
 

@@ -12,7 +12,7 @@ from dbwarden.dialects.postgresql.ddl.names import columns
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.changes import Drop
-from dbwarden.diff.partitions import whole_of
+from dbwarden.diff.partitioned_indexes import whole_of
 from dbwarden.diff.statements import Sql
 from dbwarden.schema import (
     Check,
