@@ -104,8 +104,35 @@ async def write_between(
     if not options.from_live:
         texts = (migration.upgrade.text for migration in files)
         task = replace(task, earlier=find_expressions(texts, comparison.current.default_namespace))
+    comparison, task = await _decide(session, options, comparison, task)
+    naming = Naming(config=config, files=files, message=options.message, name=options.name)
+
+    def files_of(planned: Plan) -> Files:
+        return Files(naming=naming, parts=split(planned), comparison=comparison)
+
+    planned, proofs = await _proven_plan(session, files_of, options, task)
+    made = tuple(render_files(files_of(planned), proofs))
+    result = replace(
+        result,
+        left_out=comparison.left_out,
+        proven=proofs is not None,
+        destroys=planned.up.to_allow,
+        server=proofs[0].server if proofs else None,
+    )
+    result = await finish(naming, result, made, write=options.write)
+    if proofs is not None and result.path is not None and not options.from_live:
+        # Cache the schema, so that the next comparison need not replay the files.
+        new = [parse_file(config, item.path, item.text) for item in result.files if item.path]
+        await session.keep(files_source((*files, *new)), proofs[-1].after)
+    return result
+
+
+async def _decide(
+    session: ScratchSession, options: MakeOptions, comparison: SchemaComparison, task: Task
+) -> tuple[SchemaComparison, Task]:
+    """Return the comparison after the renames, and its task with all decisions."""
     decisions = await decide(task)
-    comparison = without_undeclared(config, comparison, "model", decisions.in_place)
+    comparison = without_undeclared(session.config, comparison, "model", decisions.in_place)
     comparison = await follow_renames(session, comparison, decisions.in_place, decisions.in_use)
     task = replace(
         task,
@@ -118,31 +145,7 @@ async def write_between(
     task = replace(task, decisions=replace(decisions, fills=fills))
     if options.answers.online:
         task = replace(task, rewritten=await find_rewritten(session, comparison.source, task))
-    naming = Naming(config=config, files=files, message=options.message, name=options.name)
-
-    def files_of(planned: Plan) -> Files:
-        return Files(naming=naming, parts=split(planned), comparison=comparison)
-
-    planned, proofs = await _proven_plan(session, files_of, options, task)
-    made = tuple(render_files(files_of(planned), proofs))
-    verdicts = [item.verdict for item in made]
-    result = replace(
-        result,
-        left_out=comparison.left_out,
-        verdict=next((word for word in verdicts if word != "exact"), verdicts[0]),
-        proven=proofs is not None,
-        loses=unique(name for item in made for name in item.loses),
-        destroys=planned.up.to_allow,
-        notes=unique(note for item in made for note in item.notes),
-        locks=unique(lock for item in made for lock in item.locks),
-        server=proofs[0].server if proofs else None,
-    )
-    result = await finish(naming, result, made, write=options.write)
-    if proofs is not None and result.path is not None and not options.from_live:
-        # Cache the schema, so that the next comparison need not replay the files.
-        new = [parse_file(config, item.path, item.text) for item in result.files if item.path]
-        await session.keep(files_source((*files, *new)), proofs[-1].after)
-    return result
+    return comparison, task
 
 
 async def _proven_plan(
@@ -199,16 +202,21 @@ async def _alternatives(session: ScratchSession, task: Task) -> AsyncIterator[Ta
 async def finish(
     naming: Naming, result: MakeMigrationsResult, made: Sequence[MadeFile], *, write: bool
 ) -> MakeMigrationsResult:
-    """Return *result* with the files *made*; *write* them after the files so far."""
+    """Return *result* with what *made* have in common; *write* them after the files so far."""
     files = tuple(made)
     if write:
         texts = [(item.name, item.text) for item in made]
         paths = await write_next(naming.config, naming.files, texts)
         files = tuple(replace(item, path=path) for item, path in zip(made, paths, strict=True))
+    verdicts = [item.verdict for item in made]
     return replace(
         result,
         path=files[0].path,
         version=files[0].version,
+        verdict=next((word for word in verdicts if word != "exact"), verdicts[0]) or None,
+        loses=unique(name for item in made for name in item.loses),
+        notes=unique(note for item in made for note in item.notes),
+        locks=unique(lock for item in made for lock in item.locks),
         sql="\n".join(item.text for item in made),
         files=files,
     )
