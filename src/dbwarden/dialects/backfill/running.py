@@ -7,7 +7,7 @@ whatever is killed.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
@@ -105,8 +105,20 @@ class BatchSession(ABC):
         """
 
     @abstractmethod
-    def batch_connection(self) -> BatchConnection:
-        """Return the open batch for a user's coroutine."""
+    async def fetch(self, query: str, values: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of a user's *query* in the open batch.
+
+        Raises:
+            StatementFailed: The server refused it.
+        """
+
+    @abstractmethod
+    async def execute(self, query: str, values: Sequence[Any]) -> int:
+        """Run a user's statement in the open batch, and return the number of rows it changed.
+
+        Raises:
+            StatementFailed: The server refused it.
+        """
 
     @abstractmethod
     def refuse(self, error: DBWardenError) -> BatchRefused | None:
@@ -350,7 +362,7 @@ class Backfills:
         if work.apply is not None:
             await work.apply(
                 Batch(
-                    connection=self._session.batch_connection(),
+                    connection=BatchConnection(self._session.fetch, self._session.execute),
                     condition=found.condition(None),
                     rows=found.rows,
                     number=number,

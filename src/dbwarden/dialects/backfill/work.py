@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from dbwarden.dialects.base import Statement, Step
 from dbwarden.errors import DBWardenError
@@ -23,8 +23,12 @@ MOST_LEFT = 1_000_000
 """The number up to which rows that do not satisfy ``until`` are counted."""
 
 
-class BatchConnection(Protocol):
+@dataclass(frozen=True, slots=True)
+class BatchConnection:
     """The transaction of one batch. Parameters are written as the driver does: $1 or ?."""
+
+    _fetch: Callable[[str, Sequence[Any]], Awaitable[Sequence[Mapping[str, Any]]]]
+    _execute: Callable[[str, Sequence[Any]], Awaitable[int]]
 
     async def fetch(self, query: str, *values: Any) -> Sequence[Mapping[str, Any]]:
         """Run *query* and return its rows by the names of their columns.
@@ -32,7 +36,7 @@ class BatchConnection(Protocol):
         Raises:
             StatementFailed: The server refused it.
         """
-        ...
+        return await self._fetch(query, values)
 
     async def execute(self, query: str, *values: Any) -> int:
         """Run one statement and return the number of rows that it changed.
@@ -40,7 +44,7 @@ class BatchConnection(Protocol):
         Raises:
             StatementFailed: The server refused it.
         """
-        ...
+        return await self._execute(query, values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

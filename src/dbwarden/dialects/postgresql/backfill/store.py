@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
@@ -11,7 +12,6 @@ from dbwarden.dialects.backfill.keys import TableKey
 from dbwarden.dialects.backfill.running import BatchSession
 from dbwarden.dialects.backfill.work import SMALL, BackfillWork, BatchRefused, Pressure
 from dbwarden.dialects.base import PendingMigration, Statement
-from dbwarden.dialects.postgresql.backfill.batch_connection import PostgresBatchConnection
 from dbwarden.dialects.postgresql.backfill.keys import PostgresKey, key_sql, parse_keys
 from dbwarden.dialects.postgresql.backfill.pressure import SQL as PRESSURE_SQL
 from dbwarden.dialects.postgresql.backfill.pressure import LagTracker, positions
@@ -33,6 +33,8 @@ from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.files.placeholders import Filled
 from dbwarden.migration_history import BackfillRow
 from dbwarden.types import DialectName
+
+T = TypeVar("T")
 
 CONFLICTS = ("40001", "40P01", LOCK_NOT_AVAILABLE)
 CANCELLED = "57014"
@@ -137,9 +139,22 @@ class PostgresBatches(BatchSession):
                 statement=statement,
             ) from refused
 
-    def batch_connection(self) -> PostgresBatchConnection:
-        """Return the open batch for a user's coroutine."""
-        return PostgresBatchConnection(self._session, self.database)
+    async def fetch(self, query: str, values: Sequence[Any]) -> Sequence[dict[str, Any]]:
+        """Return the rows of a user's *query*; see ``BatchSession.fetch``."""
+        return await self._call(query, self._session.fetch(query, values))
+
+    async def execute(self, query: str, values: Sequence[Any]) -> int:
+        """Run a user's statement; see ``BatchSession.execute``."""
+        return await self._call(query, self._session.execute(query, values))
+
+    async def _call(self, query: str, result: Awaitable[T]) -> T:
+        try:
+            return await result
+        except ServerRefused as refused:
+            statement = Statement(text=query, line=1, column=1)
+            raise statement_failed(
+                refused, database=self.database, location=None, statement=statement
+            ) from refused
 
     def refuse(self, error: DBWardenError) -> BatchRefused | None:
         """Return the refusal of a batch that may succeed later, or if it is smaller."""

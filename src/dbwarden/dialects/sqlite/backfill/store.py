@@ -129,16 +129,12 @@ class SQLiteBatches(BatchSession):
     async def run_statement(self, work: BackfillWork, statement: Statement, sql: Filled) -> None:
         """Run a statement of the file; see ``BatchSession.run_statement``."""
         at = work.migration.at(statement.line, statement.column)
-        await self.execute(sql.text, (), statement.text, at)
+        await self._run(sql.text, (), statement.text, at)
 
-    async def execute(
+    async def _run(
         self, sql: str, values: Sequence[Any], shown: str, location: Location | None
     ) -> Executed:
-        """Run one statement of the open batch, which is *shown* in errors.
-
-        Raises:
-            StatementFailed: SQLite refused it, or it took too long.
-        """
+        """Run one statement of the open batch, which is *shown* in errors."""
         try:
             return await self._call(lambda: self._session.execute_within(sql, values, self._limit))
         except sqlite3.Error as error:
@@ -147,9 +143,13 @@ class SQLiteBatches(BatchSession):
                 str(error), database=self.database, location=location, statement=shown
             ) from error
 
-    def batch_connection(self) -> "SQLiteBatchConnection":
-        """Return the open batch for a user's coroutine."""
-        return SQLiteBatchConnection(self)
+    async def fetch(self, query: str, values: Sequence[Any]) -> Sequence[dict[str, Any]]:
+        """Return the rows of a user's *query*; see ``BatchSession.fetch``."""
+        return (await self._run(query, values, query, None)).rows
+
+    async def execute(self, query: str, values: Sequence[Any]) -> int:
+        """Run a user's statement; see ``BatchSession.execute``."""
+        return (await self._run(query, values, query, None)).changed
 
     def refuse(self, error: DBWardenError) -> BatchRefused | None:
         """Return the refusal of a batch that may succeed later, or if it is smaller."""
@@ -177,19 +177,3 @@ class SQLiteBatches(BatchSession):
     async def _call(self, call: Callable[[], T]) -> T:
         self._session.rearm()
         return await run_interruptible(call, self._session)
-
-
-class SQLiteBatchConnection:
-    """The transaction of one batch, for a user's coroutine; see ``BatchConnection``."""
-
-    def __init__(self, batches: SQLiteBatches) -> None:
-        """Store the connection."""
-        self._batches = batches
-
-    async def fetch(self, query: str, *values: Any) -> Sequence[dict[str, Any]]:
-        """Run *query*, whose parameters are ?; see ``BatchConnection.fetch``."""
-        return (await self._batches.execute(query, values, query, None)).rows
-
-    async def execute(self, query: str, *values: Any) -> int:
-        """Run one statement; see ``BatchConnection.execute``."""
-        return (await self._batches.execute(query, values, query, None)).changed
