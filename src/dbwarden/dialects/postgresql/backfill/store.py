@@ -18,7 +18,7 @@ from dbwarden.dialects.postgresql.backfill.pressure import LagTracker, positions
 from dbwarden.dialects.postgresql.backfill.state_rows import AS_JSON, StateTable, parse_row
 from dbwarden.dialects.postgresql.migrate.batching import Limits, milliseconds
 from dbwarden.dialects.postgresql.migrate.connecting import application_name
-from dbwarden.dialects.postgresql.migrate.history_rows import backfilling_sql
+from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.statement_errors import (
     LOCK_NOT_AVAILABLE,
@@ -109,7 +109,8 @@ class PostgresBatches(BatchSession):
 
     async def record_start(self, pending: PendingMigration, *statements: str) -> None:
         """Record in the ledger that a backfill has started, and run *statements* too."""
-        await self.send(backfilling_sql(self.progress.ledger, pending, self._writer), *statements)
+        rows = LedgerRows(table=self.progress.ledger, writer=self._writer)
+        await self.send(rows.backfilling_sql(pending), *statements)
 
     async def rows(self, which: str, *, lock: bool = False) -> Sequence[BackfillRow]:
         """Return rows of the progress; *lock* waits until no other runner has them."""

@@ -21,7 +21,7 @@ from dbwarden.dialects.base import (
     Step,
 )
 from dbwarden.dialects.postgresql.migrate import history_queries as ledger
-from dbwarden.dialects.postgresql.migrate.connecting import application_name, open_session
+from dbwarden.dialects.postgresql.migrate.connecting import open_session
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LedgerAddress,
     StatusQuery,
@@ -46,7 +46,6 @@ from dbwarden.dialects.postgresql.migrate.status_query import (
     read_history,
     read_status,
 )
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import LedgerError, ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
@@ -55,6 +54,7 @@ from dbwarden.types import DatabaseName, DialectName
 if TYPE_CHECKING:
     from dbwarden.dialects.backfill.running import Backfills
     from dbwarden.dialects.postgresql.migrate.fingerprints import Fingerprints
+    from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows
     from dbwarden.dialects.postgresql.migrate.runner import Runner
 
 
@@ -293,37 +293,29 @@ class PostgresConnection:
         self, migrations: Sequence[PendingMigration], on_done: OnDone, opening: str = ""
     ) -> None:
         if self._runner is None:
-            self._runner = self._new_runner(await self._last_status())
+            from dbwarden.dialects.postgresql.migrate.runner import Runner
+
+            rows = await self._rows()
+            self._runner = Runner(session=self._session, config=self._config, rows=rows)
         try:
             await self._runner.run(migrations, on_done, opening)
         except ServerRefused as refused:
             raise ledger_failed(refused, "cannot be written", self._name) from refused
 
-    def _new_runner(self, known: StatusReply) -> "Runner":
-        from dbwarden.dialects.postgresql.migrate.batching import Limits
-        from dbwarden.dialects.postgresql.migrate.runner import Runner
-
-        config = self._config
-        limits = Limits(
-            statement_timeout=config.statement_timeout,
-            lock_timeout=config.lock_timeout,
-            application=application_name(config.database_name, Writer.this_process()),
-        )
-        return Runner(session=self._session, config=config, table=self._table(known), limits=limits)
-
     async def update_row(self, row: LedgerRow, corrected: LedgerRow) -> None:
         """Correct one ledger row; see ``Connection.update_row``."""
-        from dbwarden.dialects.postgresql.migrate import history_rows
-
-        table = self._table(await self._last_status())
-        await self._write(history_rows.correct_sql(table, row, corrected.corrected))
+        await self._write((await self._rows()).correct_sql(row, corrected.corrected))
 
     async def delete_row(self, row: LedgerRow) -> None:
         """Delete one ledger row; see ``Connection.delete_row``."""
-        from dbwarden.dialects.postgresql.migrate import history_rows
+        from dbwarden.dialects.postgresql.migrate.history_rows import as_read
 
-        table = self._table(await self._last_status())
-        await self._write(history_rows.forget_sql(table, history_rows.as_read(row)))
+        await self._write((await self._rows()).forget_sql(as_read(row)))
+
+    async def _rows(self) -> "LedgerRows":
+        from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows
+
+        return LedgerRows(table=self._table(await self._last_status()))
 
     async def _write(self, sql: str) -> None:
         await self._check_own_session()

@@ -1,11 +1,12 @@
 """Build the SQL that creates the ledger and writes its rows on PostgreSQL. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import LiteralString
 
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.postgresql.sql.quoting import literal
-from dbwarden.dialects.writer import Writer, migration_columns, progress_columns
+from dbwarden.dialects.writer import Columns, Writer, migration_columns, progress_columns
 from dbwarden.migration_history import LedgerRow, State, backfill_table
 from dbwarden.quoting import quoted, unquoted
 
@@ -87,103 +88,118 @@ def record_change_sql(table: str, row: LedgerRow, fingerprint: str) -> str:
     )
 
 
-def record_sql(
-    table: str,
-    pending: PendingMigration,
-    writer: Writer,
-    *,
-    begun: int | None = None,
-    spent_ms: float | None = None,
-) -> str:
-    """Return the statement that records that all of *pending* is done.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRows:
+    """The SQL that writes rows of the ledger ``table``, which is qualified, as ``writer``."""
 
-    Args:
-        table: The ledger, qualified.
-        pending: The migration.
-        writer: The process that ran it.
-        begun: The number of completed steps in the row, if this run or the one that it resumes
-            ran ``begin_sql`` before.
-        spent_ms: The duration of its last step; ``None`` is that of the transaction so far.
-    """
-    progress = progress_columns(pending.final_state, () if pending.fake else pending.steps)
-    values = literals(migration_columns(pending, writer) | progress)
-    values["finished_at"] = "clock_timestamp()"
-    if begun is not None:
-        return _update_one(
-            table, {**values, **_added_duration(spent_ms)}, under_way(pending, begun)
+    table: str
+    writer: Writer = field(default_factory=Writer.this_process)
+
+    def record_sql(
+        self, pending: PendingMigration, *, begun: int | None = None, spent_ms: float | None = None
+    ) -> str:
+        """Return the statement that records that all of *pending* is done.
+
+        Args:
+            pending: The migration.
+            begun: The number of completed steps in the row, if this run or the one that it resumes
+                ran ``begin_sql`` before.
+            spent_ms: The duration of its last step; ``None`` is that of the transaction so far.
+        """
+        progress = progress_columns(pending.final_state, () if pending.fake else pending.steps)
+        values = literals(migration_columns(pending, self.writer) | progress)
+        values["finished_at"] = "clock_timestamp()"
+        if begun is not None:
+            values |= _added_duration(spent_ms)
+            return self._update_one(values, under_way(pending, begun))
+        values["duration_ms"] = "0" if pending.fake else _duration_sql(spent_ms)
+        return self._first_write(pending, values) + self._forget_backfill(pending)
+
+    def begin_sql(
+        self, pending: PendingMigration, *, done: int = 0, running: str | None = None
+    ) -> str:
+        """Return the statement that records *pending* as started: *done* steps, then *running*."""
+        progress = progress_columns(pending.running_state, pending.steps[:done], running)
+        return self._begin_sql(pending, progress, _duration_sql(None) if done else "0")
+
+    def backfilling_sql(self, pending: PendingMigration) -> str:
+        """Return the statement that records that the backfill *pending* has started."""
+        return self._begin_sql(pending, progress_columns(State.BACKFILLING, ()), "0")
+
+    def _begin_sql(self, pending: PendingMigration, progress: Columns, duration: str) -> str:
+        values = literals(migration_columns(pending, self.writer) | progress)
+        values |= {"finished_at": "NULL", "duration_ms": duration}
+        return self._first_write(pending, values)
+
+    def running_sql(self, pending: PendingMigration, done: int, statement: str | None) -> str:
+        """Return the statement that records the running statement after *done* steps, or none."""
+        return self._update_one({"running": literal(statement)}, under_way(pending, done))
+
+    def step_sql(
+        self, pending: PendingMigration, done: int, *, spent_ms: float | None = None
+    ) -> str:
+        """Return the statement that records that *done* steps of *pending* are done."""
+        progress = literals(progress_columns(pending.running_state, pending.steps[:done]))
+        progress |= _added_duration(spent_ms)
+        return self._update_one(progress, under_way(pending, done - 1))
+
+    def saved_sql(self, pending: PendingMigration) -> str:
+        """Return a query for the live row of *pending* as one text, for :meth:`restore_sql`."""
+        return f"SELECT to_json(l)::text FROM {self.table} l WHERE {live_row(pending)}"
+
+    def restore_sql(self, pending: PendingMigration, saved: str) -> str:
+        """Return the statement that restores the row of *pending* to its *saved* state."""
+        names = ", ".join(_NAMES)
+        return (
+            f"WITH changed AS (UPDATE {self.table} l SET ({names}) = (SELECT {names} FROM "
+            f"json_populate_record(NULL::{self.table}, {literal(saved)}::json)) "
+            f"WHERE {under_way(pending, 0)} AND id = ({literal(saved)}::json ->> 'id')::bigint "
+            "RETURNING id) SELECT 1 / count(*) FROM changed"
         )
-    values["duration_ms"] = "0" if pending.fake else _duration_sql(spent_ms)
-    return _first_write(table, pending, values) + _forget_backfill(table, pending)
 
+    def forget_sql(self, row: str) -> str:
+        """Return the statement that deletes the one row that matches the condition *row*."""
+        return (
+            f"WITH gone AS (DELETE FROM {self.table} WHERE {row} RETURNING id)"
+            " SELECT 1 / count(*) FROM gone"
+        )
 
-def begin_sql(
-    table: str,
-    pending: PendingMigration,
-    writer: Writer,
-    *,
-    done: int = 0,
-    running: str | None = None,
-) -> str:
-    """Return the statement that records *pending* as started: *done* steps, then *running*."""
-    progress = progress_columns(pending.running_state, pending.steps[:done], running)
-    values = literals(migration_columns(pending, writer) | progress)
-    values["finished_at"] = "NULL"
-    values["duration_ms"] = _duration_sql(None) if done else "0"
-    return _first_write(table, pending, values)
+    def correct_sql(self, row: LedgerRow, values: Columns) -> str:
+        """Return the statement that sets *values* in *row* and clears ``running``."""
+        changes = literals(values)
+        changes["running"] = "NULL"
+        changes["finished_at"] = (
+            f"CASE WHEN {changes['state']} IN ('applied', 'rolled_back') "
+            "THEN coalesce(finished_at, now()) END"
+        )
+        return self._update_one(changes, as_read(row))
 
+    def _first_write(self, pending: PendingMigration, values: Mapping[str, str]) -> str:
+        """Return the first statement for *pending*; a rollback keeps the start of its upgrade."""
+        if pending.direction == "upgrade":
+            values = {**values, "started_at": "now()"}
+        if pending.row is not None:
+            return self._update_one(values, as_read(pending.row))
+        names, row = ", ".join(values), ", ".join(values.values())
+        return f"INSERT INTO {self.table} ({names}) VALUES ({row})"
 
-def backfilling_sql(table: str, pending: PendingMigration, writer: Writer) -> str:
-    """Return the statement that records that the backfill *pending* has started."""
-    progress = progress_columns(State.BACKFILLING, ())
-    values = literals(migration_columns(pending, writer) | progress)
-    values |= {"finished_at": "NULL", "duration_ms": "0"}
-    return _first_write(table, pending, values)
+    def _update_one(self, values: Mapping[str, str], where: str) -> str:
+        """Return an UPDATE that fails with a division by zero unless it changes one row."""
+        changes = ", ".join(f"{name} = {value}" for name, value in values.items())
+        return (
+            f"WITH changed AS (UPDATE {self.table} SET {changes} WHERE {where} RETURNING id)"
+            " SELECT 1 / count(*) FROM changed"
+        )
 
-
-def running_sql(table: str, pending: PendingMigration, done: int, statement: str | None) -> str:
-    """Return the statement that records the running statement after *done* steps, or none."""
-    return _update_one(table, {"running": literal(statement)}, under_way(pending, done))
-
-
-def step_sql(
-    table: str, pending: PendingMigration, done: int, *, spent_ms: float | None = None
-) -> str:
-    """Return the statement that records that *done* steps of *pending* are done."""
-    progress = literals(progress_columns(pending.running_state, pending.steps[:done]))
-    return _update_one(
-        table, {**progress, **_added_duration(spent_ms)}, under_way(pending, done - 1)
-    )
-
-
-def saved_sql(table: str, pending: PendingMigration) -> str:
-    """Return a query for the live row of *pending* as one text, for ``restore_sql``."""
-    return f"SELECT to_json(l)::text FROM {table} l WHERE {live_row(pending)}"
-
-
-def restore_sql(table: str, pending: PendingMigration, saved: str) -> str:
-    """Return the statement that restores the row of *pending* to its *saved* state."""
-    names = ", ".join(_NAMES)
-    return (
-        f"WITH changed AS (UPDATE {table} l SET ({names}) = (SELECT {names} FROM "
-        f"json_populate_record(NULL::{table}, {literal(saved)}::json)) "
-        f"WHERE {under_way(pending, 0)} AND id = ({literal(saved)}::json ->> 'id')::bigint "
-        "RETURNING id) SELECT 1 / count(*) FROM changed"
-    )
-
-
-def forget_sql(table: str, row: str) -> str:
-    """Return the statement that deletes the one row that matches the condition *row*."""
-    return (
-        f"WITH gone AS (DELETE FROM {table} WHERE {row} RETURNING id) SELECT 1 / count(*) FROM gone"
-    )
-
-
-def correct_sql(table: str, row: LedgerRow, values: Mapping[str, str | int | None]) -> str:
-    """Return the statement that sets *values* in *row* and clears ``running``."""
-    finished = "CASE WHEN {} IN ('applied', 'rolled_back') THEN coalesce(finished_at, now()) END"
-    changes = literals(values)
-    changes |= {"running": "NULL", "finished_at": finished.format(changes["state"])}
-    return _update_one(table, changes, as_read(row))
+    def _forget_backfill(self, pending: PendingMigration) -> str:
+        """Return the statement that deletes the progress of a rolled-back backfill, if it ran."""
+        row = pending.row
+        if pending.direction == "upgrade" or pending.migration.backfill is None:
+            return ""
+        if row is None or row.marked:
+            return ""  # there may be no table
+        key = literal(pending.migration.key)
+        return f";DELETE FROM {backfills_beside(self.table)} WHERE key = {key}"
 
 
 def live_row(pending: PendingMigration) -> str:
@@ -208,30 +224,10 @@ def under_way(pending: PendingMigration, done: int) -> str:
     return f"{live_row(pending)} AND state = {state} AND step = {done}"
 
 
-def _forget_backfill(table: str, pending: PendingMigration) -> str:
-    """Return the statement that deletes the progress of a rolled-back backfill, if it ran."""
-    row = pending.row
-    if pending.direction == "upgrade" or pending.migration.backfill is None:
-        return ""
-    if row is None or row.marked:
-        return ""  # there may be no table
-    key = literal(pending.migration.key)
-    return f";DELETE FROM {backfills_beside(table)} WHERE key = {key}"
-
-
 def backfills_beside(ledger: str) -> str:
     """Return the table of backfills next to *ledger*, both qualified."""
     place, dot, name = ledger.rpartition(".")
     return f"{place}{dot}{quoted(backfill_table(unquoted(name)))}"
-
-
-def _first_write(table: str, pending: PendingMigration, values: Mapping[str, str]) -> str:
-    """Return the first statement for *pending*; a rollback keeps the start time of its upgrade."""
-    if pending.direction == "upgrade":
-        values = {**values, "started_at": "now()"}
-    if pending.row is not None:
-        return _update_one(table, values, as_read(pending.row))
-    return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(values.values())})"
 
 
 def _duration_sql(spent_ms: float | None) -> str:
@@ -247,12 +243,3 @@ def _added_duration(spent_ms: float | None) -> dict[str, str]:
 def literals(columns: Mapping[str, str | int | float | None]) -> dict[str, str]:
     """Return the values of *columns* as SQL."""
     return {name: literal(value) for name, value in columns.items()}
-
-
-def _update_one(table: str, values: Mapping[str, str], where: str) -> str:
-    """Return an UPDATE that fails with a division by zero unless it changes one row."""
-    changes = ", ".join(f"{name} = {value}" for name, value in values.items())
-    return (
-        f"WITH changed AS (UPDATE {table} SET {changes} WHERE {where} RETURNING id)"
-        " SELECT 1 / count(*) FROM changed"
-    )

@@ -13,9 +13,10 @@ import anyio
 import anyio.lowlevel
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import PendingMigration, Statement, Step
-from dbwarden.dialects.postgresql.migrate import history_rows, recovery
+from dbwarden.dialects.base import PendingMigration, Step
+from dbwarden.dialects.postgresql.migrate import recovery
 from dbwarden.dialects.postgresql.migrate.batching import Limits, locate_offset, statement_offsets
+from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows, live_row, under_way
 from dbwarden.dialects.postgresql.migrate.retrying import lock_retries
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
@@ -28,107 +29,95 @@ from dbwarden.dialects.postgresql.migrate.statement_effects import (
     probe_of,
 )
 from dbwarden.dialects.postgresql.migrate.statement_errors import IN_TRANSACTION, statement_failed
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, LockTimeout, PartialMigration, StatementFailed, TimedOut
 
 RunTransaction = Callable[[PendingMigration, Step, str, str], Awaitable[None]]
 """Runs a step and the SQL that records it in one transaction, after the given settings."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Journal:
-    """Runs migrations step by step on one session; ``table`` is the ledger, qualified."""
+    """The run of one migration step by step.
+
+    Attributes:
+        session: The session that holds the lock.
+        config: The names, limits and retries.
+        rows: The rows of the ledger.
+        limits: The settings of each transaction.
+        pending: The migration.
+        run_transaction: Runs a step in a transaction.
+        begun: Whether this run or the one that it resumes has recorded the migration.
+        clean: Whether a refused statement left no trace.
+    """
 
     session: Session
     config: DatabaseConfig
-    table: str
+    rows: LedgerRows
     limits: Limits
-    writer: Writer
+    pending: PendingMigration
     run_transaction: RunTransaction
+    begun: bool = False
+    clean: bool = False
 
-    async def run(self, pending: PendingMigration) -> None:
-        """Run the remaining steps of *pending*, each with its journal entry.
+    async def run(self) -> None:
+        """Run the remaining steps, each with its journal entry.
 
         Raises:
             StatementFailed: A step failed; earlier steps remain applied.
             PartialMigration: The catalog does not show whether the interrupted step took effect.
         """
+        pending = self.pending
         if pending.interrupted:
-            await self._check_unchanged(pending)
-        begun, interrupted = pending.resumed, pending.interrupted
+            await self._check_unchanged()
+        self.begun, interrupted = pending.resumed, pending.interrupted
         for step in pending.steps[pending.done :]:
-            run = _Run(journal=self, pending=pending, step=step, begun=begun)
-            await run.run(interrupted=interrupted)
-            begun, interrupted = True, False
+            await self._run_step(step, interrupted=interrupted)
+            self.begun, interrupted = True, False
         if pending.done >= len(pending.steps):
-            await self.session.send(
-                history_rows.record_sql(
-                    self.table,
-                    pending,
-                    self.writer,
-                    begun=pending.done if begun else None,
-                    spent_ms=0,
-                )
-            )
+            begun = pending.done if self.begun else None
+            await self.session.send(self.rows.record_sql(pending, begun=begun, spent_ms=0))
 
-    async def _check_unchanged(self, pending: PendingMigration) -> None:
+    async def _check_unchanged(self) -> None:
         """Check that the interrupted statement is still the next one in the file."""
-        row = f"SELECT running FROM {self.table} WHERE {history_rows.live_row(pending)}"
+        pending, database = self.pending, self.config.database_name
+        row = f"SELECT running FROM {self.rows.table} WHERE {live_row(pending)}"
         running = await self.session.value(row)
         step = next(iter(pending.steps[pending.done :]), None)
         if step is not None and not step.transactional and step.statements[0].text == running:
             return
         raise PartialMigration(
             "this was under way when an earlier run ended, and the file was edited there since",
-            database=self.config.database_name,
+            database=database,
             location=pending.migration.at(step.line if step is not None else None),
             statement=running,
             next_step="Put the statement back as it was and run the command again, or say how far "
-            f"it is with: dbwarden repair -d {self.config.database_name} "
-            f"--at {pending.migration.key}=STEP",
+            f"it is with: dbwarden repair -d {database} --at {pending.migration.key}=STEP",
         )
 
-
-@dataclass(slots=True, kw_only=True)
-class _Run:
-    """One step of one migration; ``clean`` if a refused statement left no trace."""
-
-    journal: Journal
-    pending: PendingMigration
-    step: Step
-    begun: bool
-    clean: bool = False
-
-    @property
-    def _prelude(self) -> str:
-        return prelude_of(self.pending.steps[: self.step.number - 1])
-
-    @property
-    def _statement(self) -> Statement:
-        return self.step.statements[0]
-
-    async def run(self, *, interrupted: bool) -> None:
-        probe = Transactional() if self.step.transactional else probe_of(self._statement)
+    async def _run_step(self, step: Step, *, interrupted: bool) -> None:
+        probe = Transactional() if step.transactional else probe_of(step.statements[0])
         if isinstance(probe, Transactional | SessionSetting) and not interrupted:
+            record, prelude = self._record_sql(step, None), self._prelude(step)
             try:
-                await self.journal.run_transaction(
-                    self.pending, self.step, self._record_sql(None), self._prelude
-                )
+                await self.run_transaction(self.pending, step, record, prelude)
                 return
             except StatementFailed as error:
-                if self.step.transactional or error.sqlstate != IN_TRANSACTION:
+                if step.transactional or error.sqlstate != IN_TRANSACTION:
                     raise
-        await self._run_outside_transaction(probe, interrupted)
+        await self._run_outside_transaction(step, probe, interrupted)
 
-    async def _run_outside_transaction(self, probe: Probe, interrupted: bool) -> None:
+    def _prelude(self, step: Step) -> str:
+        return prelude_of(self.pending.steps[: step.number - 1])
+
+    async def _run_outside_transaction(self, step: Step, probe: Probe, interrupted: bool) -> None:
         """Run the statement outside a transaction; retry if a lock blocked it and it left no trace.
 
         CONCURRENTLY runs without ``lock_timeout``.
         """
-        retries = lock_retries(self.pending.migration.key, self.journal.config.lock_retries)
+        retries = lock_retries(self.pending.migration.key, self.config.lock_retries)
         while True:
             try:
-                await self._attempt(probe, interrupted)
+                await self._attempt(step, probe, interrupted)
             except LockTimeout as error:
                 if recovery.is_concurrent(probe) or not self.clean:
                     raise
@@ -138,7 +127,7 @@ class _Run:
             else:
                 return
 
-    async def _attempt(self, probe: Probe, interrupted: bool) -> None:
+    async def _attempt(self, step: Step, probe: Probe, interrupted: bool) -> None:
         """Run the statement outside a transaction, once.
 
         A cancellation from outside waits until the statement has ended, because stopping it could
@@ -147,109 +136,95 @@ class _Run:
         await anyio.lowlevel.checkpoint_if_cancelled()
         deadline = anyio.current_effective_deadline()
         with anyio.CancelScope(shield=True, deadline=deadline) as scope:
-            await self._journaled(probe, interrupted)
+            await self._journaled(step, probe, interrupted)
         if scope.cancelled_caught:
             await anyio.lowlevel.checkpoint()
             raise TimedOut(
                 "it did not end within its time limit, and was stopped",
-                database=self.journal.config.database_name,
-                statement=self._statement.text,
+                database=self.config.database_name,
+                statement=step.statements[0].text,
             )
 
-    async def _journaled(self, probe: Probe, interrupted: bool) -> None:
-        before = await self._save_row()
-        await self._announce(probe)
+    async def _journaled(self, step: Step, probe: Probe, interrupted: bool) -> None:
+        session, statement, pending = self.session, step.statements[0], self.pending
+        earlier = None
+        if not self.begun and pending.row is not None:
+            earlier = await session.value(self.rows.saved_sql(pending))
+        await self._announce(step, probe)
         started, known = time.monotonic(), frozenset[str]()
         try:
             check = recovery.find_effect if interrupted else recovery.before
-            done = await check(self.journal.session, probe)
+            done = await check(session, probe)
             if done is None:
-                await self.journal.session.send(RESET)
-                raise self._partial_error()
+                await session.send(RESET)
+                raise self._partial_error(step)
             if not done:
                 if isinstance(probe, IndexBuilt):
-                    known = await recovery.invalid_indexes(self.journal.session, probe.table)
-                await self.journal.session.send(self._statement.text, listen=True)
+                    known = await recovery.invalid_indexes(session, probe.table)
+                await session.send(statement.text, listen=True)
         except ServerRefused as refused:
-            await self._clean_up(probe, known, before)
-            raise self._error(refused) from refused
-        record = self._record_sql((time.monotonic() - started) * 1000)
-        steps = self.pending.steps
-        left = leftovers(steps) if self.step.number == len(steps) else ""
-        await self.journal.session.send(f"{RESET}{record};{left}")
+            await self._clean_up(step, probe, known, earlier)
+            raise self._error(step, refused) from refused
+        record = self._record_sql(step, (time.monotonic() - started) * 1000)
+        left = leftovers(pending.steps) if step.number == len(pending.steps) else ""
+        await session.send(f"{RESET}{record};{left}")
 
-    async def _save_row(self) -> str | None:
-        """Return the row as it was before this run changed it, if there is one."""
-        if self.begun or self.pending.row is None:
-            return None
-        return await self.journal.session.value(
-            history_rows.saved_sql(self.journal.table, self.pending)
-        )
-
-    async def _announce(self, probe: Probe) -> None:
-        text, pending, writer = self._statement.text, self.pending, self.journal.writer
+    async def _announce(self, step: Step, probe: Probe) -> None:
+        """Record the statement that is about to run, and set its limits."""
+        text, pending = step.statements[0].text, self.pending
         if self.begun:
-            record = history_rows.running_sql(
-                self.journal.table, pending, self.step.number - 1, text
-            )
+            record = self.rows.running_sql(pending, step.number - 1, text)
         else:
-            record = history_rows.begin_sql(self.journal.table, pending, writer, running=text)
-        limits = self.journal.limits.sql(
-            pending.migration.key, scope="SESSION", lock=not recovery.is_concurrent(probe)
-        )
-        await self.journal.session.send(f"BEGIN;{record};COMMIT;{limits}{self._prelude}")
+            record = self.rows.begin_sql(pending, running=text)
+        concurrent = recovery.is_concurrent(probe)
+        limits = self.limits.sql(pending.migration.key, scope="SESSION", lock=not concurrent)
+        await self.session.send(f"BEGIN;{record};COMMIT;{limits}{self._prelude(step)}")
 
-    def _record_sql(self, spent_ms: float | None) -> str:
-        """Return the SQL that records this step; *spent_ms* is ``None`` in its transaction."""
-        pending, writer, number = self.pending, self.journal.writer, self.step.number
+    def _record_sql(self, step: Step, spent_ms: float | None) -> str:
+        """Return the SQL that records *step*; *spent_ms* is ``None`` in its transaction."""
+        pending, number = self.pending, step.number
         begun = self.begun or spent_ms is not None
         if number == len(pending.steps):
-            return history_rows.record_sql(
-                self.journal.table,
-                pending,
-                writer,
-                begun=number - 1 if begun else None,
-                spent_ms=spent_ms,
-            )
+            done = number - 1 if begun else None
+            return self.rows.record_sql(pending, begun=done, spent_ms=spent_ms)
         if begun:
-            return history_rows.step_sql(self.journal.table, pending, number, spent_ms=spent_ms)
-        return history_rows.begin_sql(self.journal.table, pending, writer, done=number)
+            return self.rows.step_sql(pending, number, spent_ms=spent_ms)
+        return self.rows.begin_sql(pending, done=number)
 
-    async def _clean_up(self, probe: Probe, known: frozenset[str], before: str | None) -> None:
+    async def _clean_up(
+        self, step: Step, probe: Probe, known: frozenset[str], earlier: str | None
+    ) -> None:
         """Remove the traces of a refused statement, if possible."""
         try:
-            clean = await recovery.clean_up(self.journal.session, probe, known)
+            clean = await recovery.clean_up(self.session, probe, known)
         except ServerRefused:
             clean = False  # the next run finds and removes what is left
-        if commits_inside(self._statement):  # a failure may leave a part of it done
-            clean = False
-        self.clean = clean
-        record = self._undo_sql(before) if clean else ""
-        await self.journal.session.send(f"{RESET}{record}")
+        # A failure may leave a part of a statement with its own commits done.
+        self.clean = clean and not commits_inside(step.statements[0])
+        record = self._undo_sql(step, earlier) if self.clean else ""
+        await self.session.send(f"{RESET}{record}")
 
-    def _undo_sql(self, before: str | None) -> str:
+    def _undo_sql(self, step: Step, earlier: str | None) -> str:
         if self.begun:
-            return history_rows.running_sql(
-                self.journal.table, self.pending, self.step.number - 1, None
-            )
-        if before is not None:
-            return history_rows.restore_sql(self.journal.table, self.pending, before)
-        return history_rows.forget_sql(self.journal.table, history_rows.under_way(self.pending, 0))
+            return self.rows.running_sql(self.pending, step.number - 1, None)
+        if earlier is not None:
+            return self.rows.restore_sql(self.pending, earlier)
+        return self.rows.forget_sql(under_way(self.pending, 0))
 
-    def _error(self, refused: ServerRefused) -> DBWardenError:
-        offset = statement_offsets(self.step)[0] + (refused.position or 1) - 1
-        statement, location = locate_offset(self.pending.migration, self.step, offset)
+    def _error(self, step: Step, refused: ServerRefused) -> DBWardenError:
+        offset = statement_offsets(step)[0] + (refused.position or 1) - 1
+        statement, location = locate_offset(self.pending.migration, step, offset)
         return statement_failed(
             refused,
-            database=self.journal.config.database_name,
+            database=self.config.database_name,
             location=location,
             statement=statement,
-            steps_done=self.step.number - 1,
+            steps_done=step.number - 1,
         )
 
-    def _partial_error(self) -> PartialMigration:
-        database, key = self.journal.config.database_name, self.pending.migration.key
-        number, statement = self.step.number, self._statement
+    def _partial_error(self, step: Step) -> PartialMigration:
+        database, key = self.config.database_name, self.pending.migration.key
+        number, statement = step.number, step.statements[0]
         return PartialMigration(
             "an earlier run ended while this statement ran, and the catalog does not show whether "
             "it took effect",

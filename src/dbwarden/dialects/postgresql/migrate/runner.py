@@ -1,11 +1,10 @@
 """Run migrations on one session: many in a message, or step by step. Requires the lock."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import OnDone, PendingMigration, Step
-from dbwarden.dialects.postgresql.migrate import history_rows
 from dbwarden.dialects.postgresql.migrate.batching import (
     DONE,
     READING_ERRORS,
@@ -22,6 +21,8 @@ from dbwarden.dialects.postgresql.migrate.batching import (
     locate_offset,
     render,
 )
+from dbwarden.dialects.postgresql.migrate.connecting import application_name
+from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows, add_phase_sql
 from dbwarden.dialects.postgresql.migrate.journal import Journal
 from dbwarden.dialects.postgresql.migrate.retrying import lock_retries
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
@@ -32,7 +33,6 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
     statement_failed,
 )
 from dbwarden.dialects.waiting import LockRetries
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, StatementFailed
 
 
@@ -45,9 +45,6 @@ class OpeningRefused(Exception):
         super().__init__(refused.message)
 
 
-Confirm = Callable[[Unit], Awaitable[None]]
-
-
 @dataclass(slots=True, kw_only=True)
 class Runner:
     """Runs migrations in order, each with its ledger row.
@@ -55,18 +52,24 @@ class Runner:
     Attributes:
         session: The session that holds the lock.
         config: The names, limits and retries.
-        table: The ledger, qualified.
-        limits: The settings of each transaction.
+        rows: The rows of the ledger.
     """
 
     session: Session
     config: DatabaseConfig
-    table: str
-    limits: Limits
-    _writer: Writer = field(default_factory=Writer.this_process, init=False)
+    rows: LedgerRows
+    limits: Limits = field(init=False)
     _marked: int = field(default=0, init=False)
     _number: int = field(default=0, init=False)
     _opening: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.limits = Limits(
+            statement_timeout=config.statement_timeout,
+            lock_timeout=config.lock_timeout,
+            application=application_name(config.database_name, self.rows.writer),
+        )
 
     async def run(
         self, migrations: Sequence[PendingMigration], on_done: OnDone, opening: str = ""
@@ -81,26 +84,29 @@ class Runner:
         for pending in migrations:
             self._check_text(pending)
         if not opening and any(pending.migration.phase == "post" for pending in migrations):
-            await self.session.send(history_rows.add_phase_sql(self.table))
+            await self.session.send(add_phase_sql(self.rows.table))
         # In its own transaction; otherwise the next BEGIN includes it, and a failure reverts it.
         opened = f"BEGIN;SELECT set_config('{DONE}','0',false);COMMIT;"
         self._opening = opening and f"{opening};{opened}"
         if self._opening and not (migrations and is_one_transaction(migrations[0])):
             await self._open()
         units: list[Unit] = []
-
-        async def confirm(unit: Unit) -> None:
-            await on_done(unit.pending)
-
         for pending in migrations:
             if is_one_transaction(pending):
                 units.append(self._unit(pending))
                 continue
-            await self._run_units(units, confirm)
+            await self._run_units(units, on_done)
             units = []
-            await self._journal().run(pending)
+            await Journal(
+                session=self.session,
+                config=self.config,
+                rows=self.rows,
+                limits=self.limits,
+                pending=pending,
+                run_transaction=self._run_step,
+            ).run()
             await on_done(pending)
-        await self._run_units(units, confirm)
+        await self._run_units(units, on_done)
 
     async def _open(self) -> None:
         """Send the opening in a message of its own."""
@@ -113,31 +119,21 @@ class Runner:
 
     def _unit(self, pending: PendingMigration) -> Unit:
         step = None if pending.fake or not pending.steps else pending.steps[0]
-        record = history_rows.record_sql(self.table, pending, self._writer)
+        record = self.rows.record_sql(pending)
         return Unit(number=self._next(), pending=pending, step=step, record=record)
 
     def _next(self) -> int:
         self._number += 1
         return self._number
 
-    def _journal(self) -> Journal:
-        return Journal(
-            session=self.session,
-            config=self.config,
-            table=self.table,
-            limits=self.limits,
-            writer=self._writer,
-            run_transaction=self._run_step,
-        )
-
     async def _run_step(
         self, pending: PendingMigration, step: Step, record: str, prelude: str
     ) -> None:
         unit = Unit(number=self._next(), pending=pending, step=step, record=record, prelude=prelude)
-        await self._run_units([unit], _ignore)
+        await self._run_units([unit], None)
 
-    async def _run_units(self, units: Sequence[Unit], confirm: Confirm) -> None:
-        """Run *units* in order, many in a message, and confirm those before a failure."""
+    async def _run_units(self, units: Sequence[Unit], on_done: OnDone | None) -> None:
+        """Run *units* in order, many in a message, and report those before a failure as done."""
         retries: dict[int, LockRetries] = {}
         separately = False
         while units:
@@ -147,7 +143,8 @@ class Runner:
             self._check_opening(failure)
             done = [u for u in batch if failure is None or u.number <= failure[1].done]
             for unit in done:
-                await confirm(unit)
+                if on_done is not None:
+                    await on_done(unit.pending)
             units = units[len(done) :]
             if failure is None:
                 continue
@@ -156,7 +153,7 @@ class Runner:
                 case SendSeparately():
                     separately = True
                 case NothingRan(before=before, failed=failed):
-                    await self._run_units(before, confirm)
+                    await self._run_units(before, on_done)
                     raise self._error(refused, failed) from refused
                 case Failed() as failed:
                     await self._retry_or_raise(refused, failed, retries)
@@ -228,7 +225,3 @@ def is_one_transaction(pending: PendingMigration) -> bool:
         return True
     fresh = pending.done == 0 and not pending.interrupted
     return fresh and len(pending.steps) == 1 and pending.steps[0].transactional
-
-
-async def _ignore(unit: Unit) -> None:
-    """Do nothing, because a step is not confirmed."""
