@@ -7,15 +7,13 @@ same for frameworks that call it with the application. ``get_session`` opens a s
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, Unpack
+from urllib.parse import parse_qsl
 
 from dbwarden.fastapi.health_report import (
-    DEADLINE,
     LIVENESS,
-    PROBE_TIMEOUT,
-    TTL,
     Answer,
+    HealthArguments,
     HealthEndpoints,
     HealthOptions,
 )
@@ -39,27 +37,9 @@ class HealthApp:
     ``/{database}`` one database. The answers are those of ``DBWardenHealthRouter``.
     """
 
-    def __init__(
-        self,
-        *,
-        degraded_status_code: int = 503,
-        ttl: float = TTL,
-        probe_timeout: float = PROBE_TIMEOUT,
-        deadline: float = DEADLINE,
-        details: bool = False,
-        authorize: Callable[[Scope], bool | Awaitable[bool]] | None = None,
-    ) -> None:
+    def __init__(self, **options: Unpack[HealthArguments]) -> None:
         """Take the options of ``DBWardenHealthRouter``; *authorize* gets the ASGI scope."""
-        self._endpoints = HealthEndpoints(
-            HealthOptions(
-                degraded_status_code=degraded_status_code,
-                ttl=ttl,
-                probe_timeout=probe_timeout,
-                deadline=deadline,
-                details=details,
-                authorize=authorize,
-            )
-        )
+        self._endpoints = HealthEndpoints(HealthOptions(**options))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; the lifespan protocol is the surrounding application's."""
@@ -70,7 +50,10 @@ class HealthApp:
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})
             case "lifespan":
-                await _accept_lifespan(receive, send)
+                message: Message = {"type": ""}  # of a server that runs this application alone
+                while message["type"] != "lifespan.shutdown":
+                    message = await receive()
+                    await send({"type": f"{message['type']}.complete"})
             case _:
                 raise ValueError(f"HealthApp does not speak {scope['type']!r}")
 
@@ -86,7 +69,8 @@ class HealthApp:
                 return await self._endpoints.one_database(scope, name)
 
     async def _all_databases(self, scope: Scope) -> Answer:
-        query = {name: values[-1] for name, values in parse_qs(_text(scope)).items()}
+        text = bytes(scope.get("query_string", b"")).decode("latin-1")
+        query = dict(parse_qsl(text))
         limit = query.get("limit", str(PAGE))
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= LARGEST_PAGE):
             return Answer({"detail": f"limit= is a number from 1 to {LARGEST_PAGE}."}, 422)
@@ -109,10 +93,6 @@ def _path_of(scope: Mapping[str, Any]) -> str:
     return path.strip("/")
 
 
-def _text(scope: Mapping[str, Any]) -> str:
-    return bytes(scope.get("query_string", b"")).decode("latin-1")
-
-
 async def _respond(answer: Answer, method: str, send: Send) -> None:
     body = json.dumps(answer.body).encode()
     headers = [
@@ -122,12 +102,3 @@ async def _respond(answer: Answer, method: str, send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": answer.code, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
-
-
-async def _accept_lifespan(receive: Receive, send: Send) -> None:
-    """Answer the lifespan protocol, for a server that runs this application alone."""
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

@@ -2,18 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Unpack
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from dbwarden.fastapi.health_report import (
-    DEADLINE,
     LIVENESS,
     NO_STORE,
-    PROBE_TIMEOUT,
-    TTL,
     Answer,
+    HealthArguments,
     HealthEndpoints,
     HealthOptions,
 )
@@ -23,42 +21,25 @@ Authorize = Callable[[Request], bool | Awaitable[bool]]
 
 
 # The name is capitalized like a class, because users call it like FastAPI's APIRouter.
-def DBWardenHealthRouter(
-    *,
-    degraded_status_code: int = 503,
-    ttl: float = TTL,
-    probe_timeout: float = PROBE_TIMEOUT,
-    deadline: float = DEADLINE,
-    details: bool = False,
-    authorize: Authorize | None = None,
-    list_tenants: bool = False,
-) -> APIRouter:
+def DBWardenHealthRouter(**options: Unpack[HealthArguments]) -> APIRouter:
     """Return a router for ``app.include_router(DBWardenHealthRouter(), prefix="/health")``.
 
     ``/health`` reports all databases, ``/health/{database}`` one. ``/health/readiness`` is
     ``/health`` for Kubernetes; ``/health/liveness`` reports only that the process answers.
 
     Args:
-        degraded_status_code: The HTTP status if a database answers but differs from its migration
-            files (pending, changed, missing).
-        ttl: Seconds for which a probe is reused; concurrent requests share one probe.
-        probe_timeout: Time limit in seconds for one database.
-        deadline: Time limit in seconds for the endpoint.
-        details: Add the causes of failures for requests that *authorize* accepts.
-        authorize: A function of the request, synchronous or async. Requests that it accepts may
-            list tenants (``/health?tenants=all``).
-        list_tenants: Let every request list tenants.
+        **options: Any of these.
+            degraded_status_code: The HTTP status, by default 503, if a database answers but differs
+                from its migration files (pending, changed, missing).
+            ttl: Seconds for which a probe is reused, by default 1; concurrent requests share one.
+            probe_timeout: Time limit for one database, by default 2 seconds.
+            deadline: Time limit for the endpoint, by default 4 seconds.
+            details: Add the causes of failures for requests that *authorize* accepts.
+            authorize: A function of the request, synchronous or async. Requests that it accepts may
+                list tenants (``/health?tenants=all``).
+            list_tenants: Let every request list tenants.
     """
-    options = HealthOptions(
-        degraded_status_code=degraded_status_code,
-        ttl=ttl,
-        probe_timeout=probe_timeout,
-        deadline=deadline,
-        details=details,
-        authorize=authorize,
-        list_tenants=list_tenants,
-    )
-    endpoints = _Routes(HealthEndpoints(options))
+    endpoints = _Routes(HealthEndpoints(HealthOptions(**options)))
     router = APIRouter(tags=["health"])
     for path in ("", "/"):
         router.add_api_route(

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import anyio
 
@@ -36,6 +36,18 @@ ANSWERED_WITHIN = 0.75
 """Fraction of the deadline for the probes; the rest is for cancelling unfinished ones."""
 
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+class HealthArguments(TypedDict, total=False):
+    """The arguments of the health router and of ``HealthApp``; see :class:`HealthOptions`."""
+
+    degraded_status_code: int
+    ttl: float
+    probe_timeout: float
+    deadline: float
+    details: bool
+    authorize: Callable[[Any], bool | Awaitable[bool]] | None
+    list_tenants: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

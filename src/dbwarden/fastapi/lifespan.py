@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, TypedDict, Unpack, assert_never
 
 import anyio
 
@@ -24,6 +24,21 @@ from dbwarden.types import DatabaseName
 
 Mode = Literal["check", "migrate", "none"]
 OnPending = Literal["fail", "warn"]
+
+
+class StartupOptions(TypedDict, total=False):
+    """The keyword arguments of :func:`migration_context`; :class:`Startup` has their defaults."""
+
+    database: str | Sequence[str] | None
+    all_databases: bool
+    fail_fast: bool
+    dev: bool
+    only_dev: bool
+    allow_in_production: bool
+    timeout: float | None
+    on_pending: OnPending
+    warm: int
+    max_open_engines: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +94,7 @@ def in_production() -> bool:
 
 @asynccontextmanager
 async def migration_context(
-    mode: Mode = "check",
-    *,
-    database: str | Sequence[str] | None = None,
-    all_databases: bool = False,
-    fail_fast: bool = True,
-    dev: bool = False,
-    only_dev: bool = False,
-    allow_in_production: bool = False,
-    timeout: float | None = None,  # noqa: ASYNC109  # a limit per database, not of this block
-    on_pending: OnPending = "fail",
-    warm: int = 0,
-    max_open_engines: int = MAX_OPEN_ENGINES,
+    mode: Mode = "check", **options: Unpack[StartupOptions]
 ) -> AsyncGenerator[None]:
     """Check or migrate the databases when entered, and close all connections when left.
 
@@ -98,37 +102,26 @@ async def migration_context(
         mode: ``check`` compares each database with its migration files (a database may be ahead of
             them); ``migrate`` first applies pending migrations, one process at a time; ``none``
             does neither.
-        database: A name, a pattern or several; by default the project's default database.
-        all_databases: Select every database.
-        fail_fast: The first failure cancels the rest and the start. Otherwise failures are logged,
-            the application starts, and its health reports them.
-        dev: Use the development databases for startup, sessions, health and page.
-        only_dev: Like *dev*, with only the databases that have a development database.
-        allow_in_production: Allow ``migrate`` with ``ENVIRONMENT=production``.
-        timeout: Seconds for each database; by default its ``timeout`` option.
-        on_pending: ``warn`` logs pending migrations and starts.
-        warm: Number of connections to each database to open before the first request.
-        max_open_engines: Maximum number of databases with open connections; the least recently
-            used are closed first, but never one in use.
+        **options: Any of these.
+            database: A name, a pattern or several; by default the project's default database.
+            all_databases: Select every database.
+            fail_fast: The first failure cancels the rest and the start. Otherwise failures are
+                logged, the application starts, and its health reports them.
+            dev: Use the development databases for startup, sessions, health and page.
+            only_dev: Like *dev*, with only the databases that have a development database.
+            allow_in_production: Allow ``migrate`` with ``ENVIRONMENT=production``.
+            timeout: Seconds for each database; by default its ``timeout`` option.
+            on_pending: ``warn`` logs pending migrations and starts.
+            warm: Number of connections to each database to open before the first request.
+            max_open_engines: Maximum number of databases with open connections; the least recently
+                used are closed first, but never one in use.
 
     Raises:
         StartupFailed: A database is not ready. The error lists every database, failures first.
         ConfigurationError: The configuration has problems, or routes use unknown databases.
         UsageError: The arguments are invalid.
     """
-    startup = Startup(
-        mode=mode,
-        database=database,
-        all_databases=all_databases,
-        fail_fast=fail_fast,
-        dev=dev or only_dev,
-        only_dev=only_dev,
-        allow_in_production=allow_in_production,
-        timeout=timeout,
-        on_pending=on_pending,
-        warm=warm,
-        max_open_engines=max_open_engines,
-    )
+    startup = Startup(mode=mode, **options)
     startup.check()
     async with _open(startup) as state:
         try:
@@ -156,7 +149,7 @@ async def _open(startup: Startup) -> AsyncGenerator[Serving]:
     """Yield the state of the event loop; the last lifespan closes every connection."""
     state = await serving()
     state.users += 1
-    state.dev, state.only_dev = startup.dev, startup.only_dev
+    state.dev, state.only_dev = startup.dev or startup.only_dev, startup.only_dev
     state.engines.limit = startup.max_open_engines
     try:
         check_declared(state)
