@@ -135,21 +135,18 @@ def _given(parts: Parts) -> dict[str, str]:
         if name not in _KNOWN:
             # The rest of a password with a raw & looks like a parameter, so it is not shown.
             is_safe = not given.keys() & {"password", "sslpassword"} and name.isidentifier()
-            raise URLProblem(_describe_unknown(repr(name) if is_safe else "a name in the query"))
+            hint = did_you_mean(name, _KNOWN) if is_safe else ""
+            raise URLProblem(
+                f"{repr(name) if is_safe else 'a name in the query'} is no connection parameter"
+                f"{hint or '.'} A setting of the server goes into options, as in "
+                "options=-c%20search_path%3Dapp"
+            )
         if name == "host" and name in given:
             value = f"{given[name]},{value}"
         elif given.get(name, value) != value:
             raise URLProblem(f"{name} is given twice")
         given[name] = value
     return given
-
-
-def _describe_unknown(name: str) -> str:
-    hint = did_you_mean(name.strip("'"), _KNOWN)
-    return (
-        f"{name} is no connection parameter{hint or '.'} A setting of the server goes into "
-        "options, as in options=-c%20search_path%3Dapp"
-    )
 
 
 def _hosts(parts: Parts, given: dict[str, str]) -> Hosts:

@@ -126,27 +126,18 @@ def _run_source(path: Path, module: ModuleType) -> None:
     except DBWardenError:
         raise
     except (Exception, SystemExit) as error:
-        failure, cause = _describe_failure(path, error), _clean_cause(error)
+        # Without its frames; without the error itself if it shows a password, as pydantic's do.
+        failure, cause = _describe_failure(path, error), clean_cause(error)
     else:
         return
-    raise failure from cause
+    raise failure from (None if isinstance(cause, SyntaxError) else cause)
 
 
 def _make_importable(root: Path, undo: ExitStack) -> None:
     """Insert *root* at the start of ``sys.path`` unless it is on it."""
     if str(root) not in {os.path.abspath(entry) for entry in sys.path}:
         sys.path.insert(0, str(root))
-        undo.callback(_remove_from_path, str(root))
-
-
-def _remove_from_path(entry: str) -> None:
-    sys.path[:] = [each for each in sys.path if each != entry]
-
-
-def _clean_cause(error: BaseException) -> BaseException | None:
-    """Return *error* as a cause unless it shows a password, because pydantic prints its input."""
-    cause = clean_cause(error)
-    return None if isinstance(cause, SyntaxError) else cause
+        undo.callback(lambda: sys.path.remove(str(root)) if str(root) in sys.path else None)
 
 
 def _describe_failure(path: Path, error: BaseException) -> ConfigurationError:

@@ -30,20 +30,20 @@ def normalize(parts: Parts, root: Path) -> Parts:
     query = dict(parts.query)
     if len(query) < len(parts.query):
         raise URLProblem("a parameter is given twice")
-    uri = _flag("uri", query.pop("uri", "false"))
+    given = query.pop("uri", "false").lower()
+    if given not in _YES + _NO:
+        raise URLProblem("uri is true or false")
+    uri = given in _YES
     _check(query, uri)
     if uri != parts.database.startswith("file:"):
         raise URLProblem("a file: name and uri=true go together (sqlite:///file:app.db?uri=true)")
+    path = _uri_path(parts.database) if uri else parts.database
+    absolute = os.path.normpath(root / path)
     if not uri:
-        return replace(parts, database=_absolute(parts.database, root))
-    pairs: Pairs = (*((name, value) for name, value in query.items()), ("uri", "true"))
-    return replace(parts, database=_absolute_uri(parts.database, query, root), query=pairs)
-
-
-def _flag(name: str, value: str) -> bool:
-    if value.lower() not in _YES + _NO:
-        raise URLProblem(f"{name} is true or false")
-    return value.lower() in _YES
+        return replace(parts, database=absolute if path not in ("", MEMORY) else MEMORY)
+    in_memory = path in ("", MEMORY) or query.get("mode") == "memory"
+    name = parts.database if in_memory else "file:" + quote(absolute)
+    return replace(parts, database=name, query=(*query.items(), ("uri", "true")))
 
 
 def _check(query: dict[str, str], uri: bool) -> None:
@@ -55,17 +55,6 @@ def _check(query: dict[str, str], uri: bool) -> None:
             raise URLProblem(f"{name!r} is no parameter of SQLite{did_you_mean(name, known)}")
     if "timeout" in query and not query["timeout"].replace(".", "", 1).isdecimal():
         raise URLProblem("timeout is a number of seconds")
-
-
-def _absolute(path: str, root: Path) -> str:
-    return os.path.normpath(root / path) if path not in ("", MEMORY) else MEMORY
-
-
-def _absolute_uri(database: str, query: dict[str, str], root: Path) -> str:
-    path = _uri_path(database)
-    if path in ("", MEMORY) or query.get("mode") == "memory":
-        return database
-    return "file:" + quote(os.path.normpath(root / path))
 
 
 def _uri_path(database: str) -> str:

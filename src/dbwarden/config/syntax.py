@@ -4,7 +4,7 @@ Messages quote no part of the URL that could belong to a password.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_plus
 
@@ -71,7 +71,8 @@ def split_server(rest: str) -> Parts:
     """
     before, _, query = rest.partition("?")
     authority, _, path = before.partition("/")
-    _refuse_stray_at(path, query)
+    if "@" in path or "@" in query:  # a raw / or ? in the password
+        raise URLProblem(f"there is an @ after the host. If it is part of the password: {_ENCODE}")
     userinfo, _, hosts = authority.rpartition("@")
     user, _, password = userinfo.partition(":")
     return Parts(
@@ -94,12 +95,6 @@ def split_file(rest: str) -> Parts:
     if authority:
         raise URLProblem(FILE_FORMS)
     return Parts(database=unquote(path), query=split_query(query))
-
-
-def _refuse_stray_at(path: str, query: str) -> None:
-    """Reject an ``@`` after the host, which a raw ``/`` or ``?`` in the password causes."""
-    if "@" in path or "@" in query:
-        raise URLProblem(f"there is an @ after the host. If it is part of the password: {_ENCODE}")
 
 
 def split_query(query: str) -> Pairs:
@@ -178,29 +173,23 @@ def split_object(url: object) -> Parts:
     Its attributes are read instead of its text, because SQLAlchemy 2.0 and 2.1 write the same
     database name differently.
     """
-    host, port = _attribute(url, "host"), _attribute(url, "port")
+    host, port = getattr(url, "host", None), getattr(url, "port", None)
     if isinstance(host, str) and ":" in host and not host.startswith("/") and not _is_ipv6(host):
         raise URLProblem("the host holds a colon and is no IPv6 address")
     hosts = ((str(host or ""), port if isinstance(port, int) else None),) if host or port else ()
     return Parts(
-        user=_text(_attribute(url, "username")),
-        password=as_password(_text(_attribute(url, "password"))),
+        user=_text(url, "username"),
+        password=as_password(_text(url, "password")),
         hosts=hosts,
-        database=_text(_attribute(url, "database")) or "",
-        query=tuple(_object_pairs(_attribute(url, "query"))),
+        database=_text(url, "database") or "",
+        query=tuple(
+            (name, each)
+            for name, value in getattr(url, "query", {}).items()
+            for each in ([value] if isinstance(value, str) else value)
+        ),
     )
 
 
-def _attribute(url: object, name: str) -> object:
-    return getattr(url, name, None)
-
-
-def _text(value: object) -> str | None:
+def _text(url: object, name: str) -> str | None:
+    value = getattr(url, name, None)
     return str(value) if value not in (None, "") else None
-
-
-def _object_pairs(query: object) -> Iterable[tuple[str, str]]:
-    items = query.items() if hasattr(query, "items") else ()
-    for name, value in items:
-        for each in [value] if isinstance(value, str) else value:
-            yield name, each

@@ -18,7 +18,7 @@ from dbwarden.fastapi.sessions import check_declared
 from dbwarden.fastapi.state import Serving, forget, serving
 from dbwarden.fastapi.tracing import span
 from dbwarden.fleet import Limits, Outcome, OutcomeState, migrate_all, run
-from dbwarden.operations.check import Finding, findings_of
+from dbwarden.operations.check import findings_of
 from dbwarden.planning.judging import Problem, Severity, StatusResult
 from dbwarden.types import DatabaseName
 
@@ -69,7 +69,8 @@ class Startup:
             raise UsageError(f"on_pending={self.on_pending!r}: it is 'fail' or 'warn'")
         if self.max_open_engines < 1:
             raise UsageError("max_open_engines is 1 or more")
-        if self.mode == "migrate" and in_production() and not self.allow_in_production:
+        in_production = os.environ.get("ENVIRONMENT", "").strip().lower() in ("production", "prod")
+        if self.mode == "migrate" and in_production and not self.allow_in_production:
             raise UsageError(
                 "mode='migrate' would migrate the production databases at the start of the "
                 "application",
@@ -85,11 +86,6 @@ class Startup:
         if self.only_dev:
             chosen = tuple(config for config in chosen if config.dev_database_url is not None)
         return tuple(state.locate(config) for config in chosen)
-
-
-def in_production() -> bool:
-    """Return whether the environment has ``ENVIRONMENT=production``."""
-    return os.environ.get("ENVIRONMENT", "").strip().lower() in ("production", "prod")
 
 
 @asynccontextmanager
@@ -232,7 +228,12 @@ async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConf
         for finding in findings_of(status, harmless):
             telemetry.emit("startup_finding", level="warning", finding=finding.message)
         if serious:
-            raise _not_ready(config, findings_of(status, serious))
+            findings = findings_of(status, serious)
+            raise StartupFailed(
+                "; ".join(finding.message for finding in findings),
+                database=config.database_name,
+                next_step=findings[0].next_step,
+            )
         return status
 
     return await _on_each(state, startup, "check", chosen, check)
@@ -251,14 +252,6 @@ def is_harmless(startup: Startup, config: DatabaseConfig, problem: Problem) -> b
             return False
         case _:
             assert_never(problem.severity)
-
-
-def _not_ready(config: DatabaseConfig, findings: Sequence[Finding]) -> StartupFailed:
-    return StartupFailed(
-        "; ".join(finding.message for finding in findings),
-        database=config.database_name,
-        next_step=findings[0].next_step,
-    )
 
 
 async def _on_each(
@@ -291,8 +284,10 @@ def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> Failed:
     """
     failed = [outcome for outcome in outcomes if not outcome.succeeded]
     if failed and startup.fail_fast:
+        states = [*OutcomeState]
+        failures_first = sorted(outcomes, key=lambda o: (o.succeeded, states.index(o.state)))
         raise StartupFailed(
-            known=[_describe_outcome(outcome) for outcome in sorted(outcomes, key=_rank)],
+            known=[_describe_outcome(outcome) for outcome in failures_first],
             next_step=next(
                 (o.error.next_step for o in failed if o.error and o.error.next_step), None
             ),
@@ -307,11 +302,6 @@ def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> Failed:
             next_step=outcome.error.next_step if outcome.error else None,
         )
     return frozenset(outcome.database for outcome in failed)
-
-
-def _rank(outcome: Outcome[Any]) -> tuple[bool, int]:
-    """Return the sort key of an outcome in the report; failures come first."""
-    return outcome.succeeded, [*OutcomeState].index(outcome.state)
 
 
 def _describe_outcome(outcome: Outcome[Any]) -> str:

@@ -242,7 +242,10 @@ class _Page:
             "dev": config.dev,
             "replica_of": config.replica_of,
             "pool": asdict(served.pool) if served is not None else None,
-            "latencies": [_round(point.ms) for point in list(points)[-CHART_POINTS:]],
+            "latencies": [
+                None if point.ms is None else round(point.ms, 1)
+                for point in list(points)[-CHART_POINTS:]
+            ],
             "detail": probe.error.message if private and probe and probe.error else None,
             "next_steps": _next_steps(probe, private),
         }
@@ -252,10 +255,6 @@ def _import_picture() -> ModuleType:
     from dbwarden.operations import draw
 
     return draw
-
-
-def _round(ms: float | None) -> float | None:
-    return None if ms is None else round(ms, 1)
 
 
 def _next_steps(probe: Probe | None, private: bool) -> tuple[str, ...]:

@@ -4,10 +4,10 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -25,7 +25,7 @@ from dbwarden.errors import (
 )
 from dbwarden.fastapi.tracing import span
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import LedgerRow, Reading
 from dbwarden.operations.health import DatabaseHealth, diagnose, unwell
 from dbwarden.operations.operation import migration_files, read_status
 from dbwarden.operations.replicas import read_with_primary
@@ -45,6 +45,8 @@ TENANTS_PER_SERVER = 16
 WAIT_FOR_POOL = 0.5
 """Fraction of the time limit for which a probe waits for a connection of a full pool."""
 
+K = TypeVar("K")
+T = TypeVar("T")
 Signature = tuple[tuple[str, int, int], ...]
 
 
@@ -94,9 +96,9 @@ class Probes:
 
     last: dict[str, Probe] = field(default_factory=dict)
     latencies: dict[str, deque[Latency]] = field(default_factory=dict)
-    _running: dict[str, anyio.Event] = field(default_factory=dict)
+    _running: "dict[str, _Run[Probe]]" = field(default_factory=dict)
     _files: dict[tuple[Path, DatabaseName], "_Files"] = field(default_factory=dict)
-    _reading: dict[tuple[Path, DatabaseName], "_FilesReading"] = field(default_factory=dict)
+    _reading: dict[tuple[Path, DatabaseName], "_Run[_Files]"] = field(default_factory=dict)
     _slots: dict[tuple[str, bool], anyio.CapacityLimiter] = field(default_factory=dict)
 
     def slot(self, config: DatabaseConfig) -> anyio.CapacityLimiter:
@@ -130,44 +132,35 @@ class Probes:
             limit: Time limit in seconds.
             primary: The primary of a replica, which is read too.
         """
-        name = config.database_name
+        name, task = config.database_name, _Task(config, primary, engines, limit)
         while True:
             known = self.last.get(name)
             if known is not None and known.config == config and time.monotonic() - known.at < ttl:
                 return known
-            if (running := self._running.get(name)) is not None:
-                await running.wait()
-                # A probe that just ended is recent enough for any ttl.
-                known = self.last.get(name)
-                if known is not None and known.config == config:
-                    return known
-                continue
-            return await self._lead(_Task(config, primary, engines, limit))
+            # A probe that just ended is recent enough for any ttl.
+            probe = await _share(self._running, name, lambda: self._run_logged(task))
+            if probe.config == config:
+                return probe
 
-    async def _lead(self, task: "_Task") -> Probe:
-        name = task.config.database_name
-        ended = self._running[name] = anyio.Event()
-        try:
-            with telemetry.run(), span("health", database=name):
-                probe = await self._run(task)
-            self._remember(probe)
-            return probe
-        finally:
-            del self._running[name]
-            ended.set()
+    async def _run_logged(self, task: "_Task") -> Probe:
+        with telemetry.run(), span("health", database=task.config.database_name):
+            probe = await self._run(task)
+        self._remember(probe)
+        return probe
 
     async def _run(self, task: "_Task") -> Probe:
         config, limit = task.config, task.limit
         started = time.monotonic()
+        status: StatusResult | None = None
         error: DBWardenError | None = None
+        rows: Sequence[LedgerRow] = ()
         with telemetry.bound(database=config.database_name), anyio.move_on_after(limit) as scope:
             try:
                 files = await self.files(config)
                 reading, replica = await read_with_primary(
                     config, task.primary, task.read, limit=limit
                 )
-                status = judge_reading(config, files, reading, replica)
-                return _probe(task, status, reading, started)
+                status, rows = judge_reading(config, files, reading, replica), reading.rows or ()
             except DBWardenError as raised:
                 error = raised
             except Exception as raised:
@@ -175,12 +168,17 @@ class Probes:
                 error.__cause__ = clean_cause(raised)
         if scope.cancelled_caught:
             error = TimedOut(f"no answer within {limit:g} s", database=config.database_name)
+        timed = [row for row in rows if row.live and row.duration_ms is not None]
+        newest = max(timed, key=lambda row: row.started_at, default=None)
+        now = time.monotonic()
         return Probe(
             config=config,
-            status=None,
+            status=status,
             error=error,
-            at=time.monotonic(),
-            duration_ms=(time.monotonic() - started) * 1000,
+            at=now,
+            duration_ms=(now - started) * 1000,
+            applied_ms=newest.duration_ms if newest is not None else None,
+            pool_full=task.pool_full,
         )
 
     def _remember(self, probe: Probe) -> None:
@@ -205,17 +203,9 @@ class Probes:
             MigrationFileError: A file cannot be read as a migration.
         """
         folder = (config.migrations_dir, config.files_of)
-        while (running := self._reading.get(folder)) is not None:
-            await running.ended.wait()
-            if running.files is not None:
-                return running.files.migrations()
-        running = self._reading[folder] = _FilesReading()
-        try:
-            running.files = self._files[folder] = await self._read_files(config)
-        finally:
-            del self._reading[folder]
-            running.ended.set()
-        return running.files.migrations()
+        files = await _share(self._reading, folder, lambda: self._read_files(config))
+        self._files[folder] = files
+        return files.migrations()
 
     async def _read_files(self, config: DatabaseConfig) -> "_Files":
         signature = await anyio.to_thread.run_sync(signature_of, config.migrations_dir)
@@ -242,11 +232,29 @@ class _Files:
 
 
 @dataclass(slots=True)
-class _FilesReading:
-    """A running read of a folder; ``files`` remains ``None`` if it is cancelled."""
+class _Run(Generic[T]):
+    """Work that several callers wait for; ``result`` remains ``None`` if it is cancelled."""
 
     ended: anyio.Event = field(default_factory=anyio.Event)
-    files: _Files | None = None
+    result: T | None = None
+
+
+async def _share(running: dict[K, _Run[T]], key: K, work: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of *work*, which concurrent callers with the same *key* share.
+
+    If it fails or its caller is cancelled, one of the others does it again.
+    """
+    while (run := running.get(key)) is not None:
+        await run.ended.wait()
+        if run.result is not None:
+            return run.result
+    run = running[key] = _Run()
+    try:
+        run.result = await work()
+        return run.result
+    finally:
+        del running[key]
+        run.ended.set()
 
 
 @dataclass(slots=True)
@@ -311,21 +319,6 @@ def signature_of(folder: Path) -> Signature:
     except OSError:
         return ()
     return tuple(sorted(files))
-
-
-def _probe(task: _Task, status: StatusResult, reading: Reading, started: float) -> Probe:
-    rows = [row for row in reading.rows or () if row.live and row.duration_ms is not None]
-    newest = max(rows, key=lambda row: row.started_at, default=None)
-    now = time.monotonic()
-    return Probe(
-        config=task.config,
-        status=status,
-        error=None,
-        at=now,
-        duration_ms=(now - started) * 1000,
-        applied_ms=newest.duration_ms if newest is not None else None,
-        pool_full=task.pool_full,
-    )
 
 
 def _log(probe: Probe) -> None:
