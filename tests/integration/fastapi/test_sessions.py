@@ -15,7 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.engines.failures import failure_of
-from dbwarden.errors import ConfigurationError, ConnectionLost, PoolExhausted, UnknownDatabase
+from dbwarden.errors import (
+    ConfigurationError,
+    ConnectError,
+    ConnectionLost,
+    PoolExhausted,
+    UnknownDatabase,
+)
 from dbwarden.fastapi import get_session, migration_context
 from dbwarden.fastapi.state import serving
 from dbwarden.library import DatabaseHandle
@@ -464,6 +470,17 @@ async def test_a_session_on_a_connection_that_ended_and_is_not_closed_reports_it
             assert isinstance(failure_of(caught.value), ConnectionLost)
         async with get_session() as session:
             assert await session.scalar(text("SELECT 1")) == 1
+
+
+async def test_a_session_names_the_file_of_its_url_that_cannot_be_read(
+    site: Site, postgres_url: str
+) -> None:
+    joint = "&" if "?" in postgres_url else "?"
+    url = f"{postgres_url}{joint}sslmode=verify-full&sslrootcert=/no/such/file.pem"
+    site.add("primary", url, default=True)
+    async with migration_context(mode="none"), get_session() as session:
+        with pytest.raises(ConnectError, match=r"sslrootcert: /no/such/file\.pem"):
+            await session.execute(text("SELECT 1"))
 
 
 async def test_an_exhausted_pool_is_reported(site: Site, postgres_url: str) -> None:

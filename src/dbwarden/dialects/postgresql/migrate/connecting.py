@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.postgresql.migrate.connect_errors import (
     connect_failure,
+    is_startup_refusal,
     server_too_old,
     timed_out,
 )
@@ -47,8 +48,8 @@ def application_name(database: str, writer: Writer, base: str = "dbwarden") -> s
     return plain_name(f"{base} {database} {writer.host}", NAME_LIMIT - len(tail)) + tail
 
 
-def _connect_arguments(url: DatabaseURL, config: DatabaseConfig) -> dict[str, Any]:
-    """Return the arguments of ``asyncpg.connect``.
+def own_arguments(url: DatabaseURL, config: DatabaseConfig) -> tuple[dict[str, Any]]:
+    """Return the arguments of ``asyncpg.connect`` for a connection of dbwarden.
 
     They request no settings but our name and those of the URL, because a pooler refuses settings
     that it does not know.
@@ -56,16 +57,16 @@ def _connect_arguments(url: DatabaseURL, config: DatabaseConfig) -> dict[str, An
     arguments = asyncpg_arguments(url)
     settings = dict(arguments.get("server_settings", {}))
     base = settings.get("application_name", "dbwarden")
-    settings["application_name"] = application_name(
-        config.database_name, Writer.this_process(), base
+    name = application_name(config.database_name, Writer.this_process(), base)
+    return (
+        {
+            **arguments,
+            "server_settings": {**settings, "application_name": name},
+            # We send each statement once, and a pooler would share prepared ones with others.
+            "statement_cache_size": 0,
+            "timeout": None,
+        },
     )
-    return {
-        **arguments,
-        "server_settings": settings,
-        # We send each statement once, and a pooler would share prepared ones with other clients.
-        "statement_cache_size": 0,
-        "timeout": None,
-    }
 
 
 async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
@@ -77,19 +78,12 @@ async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
     Raises:
         ConnectError: Connecting failed; has a message and a next step for each cause.
     """
-    setting = config.url_setting(migrating=not read_only)
-
-    async def first() -> tuple[Any, DatabaseURL]:
-        url: DatabaseURL | None = None
-        with anyio.move_on_after(config.connect_timeout):
-            url = await config.resolve_url(migrating=not read_only)
-            return await _connect(url, config, setting), url
-        raise timed_out(config.connect_timeout, url, config.database_name)
-
-    raw, url = await while_full(first)
-    reconnect = partial(dial, url, config, setting)
-    grace = GRACE_READING if read_only else GRACE
-    return Session(raw, config.database_name, reconnect, grace=grace)
+    migrating = not read_only
+    raw, url = await while_full(partial(connect_to, config, own_arguments, migrating=migrating))
+    reconnect = partial(dial, url, config, config.url_setting(migrating=migrating))
+    return Session(
+        raw, config.database_name, reconnect, grace=GRACE_READING if read_only else GRACE
+    )
 
 
 async def dial(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
@@ -101,16 +95,43 @@ async def dial(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
 
     async def once() -> Any:
         with anyio.move_on_after(config.connect_timeout):
-            return await _connect(url, config, setting)
+            return await _connect(url, config, setting, own_arguments(url, config))
         raise timed_out(config.connect_timeout, url, config.database_name)
 
     return await while_full(once)
 
 
-async def _connect(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
+Arguments = Callable[[DatabaseURL, DatabaseConfig], Sequence[Mapping[str, Any]]]
+"""Returns the arguments of ``asyncpg.connect``, and others for a pooler that refuses the first."""
+
+
+async def connect_to(
+    config: DatabaseConfig, arguments: Arguments, *, migrating: bool = False
+) -> tuple[Any, DatabaseURL]:
+    """Connect to the current URL of *config* within ``connect_timeout``; return both.
+
+    Raises:
+        ConnectError: Connecting failed; has a message and a next step for each cause.
+    """
+    setting = config.url_setting(migrating=migrating)
+    url: DatabaseURL | None = None
+    with anyio.move_on_after(config.connect_timeout):
+        url = await config.resolve_url(migrating=migrating)
+        return await _connect(url, config, setting, arguments(url, config)), url
+    raise timed_out(config.connect_timeout, url, config.database_name)
+
+
+async def _connect(
+    url: DatabaseURL,
+    config: DatabaseConfig,
+    setting: str,
+    arguments: Sequence[Mapping[str, Any]],
+) -> Any:
+    first, *others = arguments
     try:
-        raw = await connect(_connect_arguments(url, config))
+        raw = await connect(first)
     except CONNECT_FAILURES as error:
+        retried = bool(others) and is_startup_refusal(error)
         files = await anyio.to_thread.run_sync(unreadable_files, url)
         failure = connect_failure(error, url, config.database_name, setting)
     else:
@@ -119,7 +140,15 @@ async def _connect(url: DatabaseURL, config: DatabaseConfig, setting: str) -> An
             return raw
         raw.terminate()
         raise refused
-    raise _unreadable(files, config, setting) if files else failure
+    if retried:
+        return await _connect(url, config, setting, others)
+    if files:
+        raise ConnectError(
+            f"a file that {setting} names cannot be read: {', '.join(files)}",
+            database=config.database_name,
+            next_step="Correct the path, or make the file readable for this user.",
+        )
+    raise failure
 
 
 async def connect(arguments: Mapping[str, Any]) -> Any:
@@ -131,13 +160,12 @@ async def connect(arguments: Mapping[str, Any]) -> Any:
     Args:
         arguments: The arguments of ``asyncpg.connect``; each may be a :class:`Secret`.
     """
+    password = os.environ.get("PGPASSWORD")
+    known = {"password": Secret(password)} if password else {}
     try:
         return await asyncpg.connect(
             loop=_QuietLoop(asyncio.get_running_loop()),
-            **{
-                name: _revealed(name, value)
-                for name, value in (_password_of_environment() | dict(arguments)).items()
-            },
+            **{name: _revealed(name, value) for name, value in {**known, **arguments}.items()},
         )
     except BaseException as error:
         without_frames(error)
@@ -159,18 +187,8 @@ class _QuietLoop:
     def create_future(self) -> asyncio.Future[Any]:
         """Create a future whose exception counts as retrieved."""
         future = self._loop.create_future()
-        future.add_done_callback(_retrieve)
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         return future
-
-
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
-
-
-def _password_of_environment() -> dict[str, Any]:
-    password = os.environ.get("PGPASSWORD")
-    return {"password": Secret(password)} if password else {}
 
 
 def _revealed(name: str, value: object) -> object:
@@ -178,11 +196,3 @@ def _revealed(name: str, value: object) -> object:
     if not isinstance(value, Secret):
         return value
     return value.reveal if name == "password" else value.reveal()
-
-
-def _unreadable(files: tuple[str, ...], config: DatabaseConfig, setting: str) -> ConnectError:
-    return ConnectError(
-        f"a file that {setting} names cannot be read: {', '.join(files)}",
-        database=config.database_name,
-        next_step="Correct the path, or make the file readable for this user.",
-    )

@@ -7,6 +7,8 @@ the password may change while the program runs.
 import time
 from collections.abc import Mapping, MutableSet
 from contextvars import ContextVar
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -20,15 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.dialects.postgresql.migrate.connect_errors import (
-    connect_failure,
-    is_startup_refusal,
-    timed_out,
-)
 from dbwarden.dialects.postgresql.migrate.connecting import (
     CONNECT_FAILURES,
     application_name,
-    connect,
+    connect_to,
 )
 from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress
 from dbwarden.dialects.postgresql.migrate.parse_status import Lines
@@ -47,6 +44,11 @@ ENDED_WITHIN = 5.0
 
 _probing: ContextVar[bool] = ContextVar("dbwarden_probing", default=False)
 """True in a task that reads the status, which makes a ping before it superfluous."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+_CACHE_SIZE = "prepared_statement_cache_size"
+"""The size of SQLAlchemy's statement cache, which must be off if asyncpg's is."""
 
 _PLACE = frozenset({"host", "port", "user", "password", "database", "dsn", "passfile"})
 """Arguments of the driver that come from the URL alone."""
@@ -69,7 +71,10 @@ def make_engine(
     """
     engine_options = dict(config.engine_options)
     # SQLAlchemy's frames hold these arguments, so they must not include a password.
-    connect_args = {**_cache_size(url), **_without_place(engine_options.pop("connect_args", {}))}
+    connect_args = _without_place(engine_options.pop("connect_args", {}))
+    of_url = engine_arguments(url) if url is not None else {}
+    if _CACHE_SIZE in of_url:
+        connect_args = {_CACHE_SIZE: of_url[_CACHE_SIZE], **connect_args}
     options: dict[str, Any] = {
         "pool_size": config.pool_size,
         "max_overflow": config.max_overflow,
@@ -112,14 +117,7 @@ def _without_place(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in _PLACE}
 
 
-def _cache_size(url: DatabaseURL | None) -> dict[str, Any]:
-    """Return the size of SQLAlchemy's statement cache, which must be off if asyncpg's is."""
-    name = "prepared_statement_cache_size"
-    arguments = engine_arguments(url) if url is not None else {}
-    return {name: arguments[name]} if name in arguments else {}
-
-
-async def open_connection(config: DatabaseConfig, more: dict[str, Any] | None = None) -> Any:
+async def open_connection(config: DatabaseConfig, more: Mapping[str, Any] = _NOTHING) -> Any:
     """Open a connection of the driver to the current URL, within ``connect_timeout``.
 
     Args:
@@ -129,30 +127,14 @@ async def open_connection(config: DatabaseConfig, more: dict[str, Any] | None = 
     Raises:
         ConnectError: Connecting failed; has a message and a next step for each cause.
     """
-    url: DatabaseURL | None = None
-    with anyio.move_on_after(config.connect_timeout):
-        url = await config.resolve_url()
-        return await _dial(url, config, more or {})
-    raise timed_out(config.connect_timeout, url, config.database_name)
-
-
-async def _dial(url: DatabaseURL, config: DatabaseConfig, more: dict[str, Any]) -> Any:
-    try:
-        try:
-            return await connect(_arguments(url, config, more))
-        except asyncpg.PostgresError as error:
-            if not is_startup_refusal(error):
-                raise
-        return await connect(_arguments(url, config, more, plain=True))
-    except CONNECT_FAILURES as error:
-        failure = connect_failure(error, url, config.database_name)
-    raise failure
+    connection, _ = await connect_to(config, partial(_arguments, more))
+    return connection
 
 
 def _arguments(
-    url: DatabaseURL, config: DatabaseConfig, more: dict[str, Any], *, plain: bool = False
-) -> dict[str, Any]:
-    """Return the arguments of ``asyncpg.connect``; *plain* omits settings that poolers refuse."""
+    more: Mapping[str, Any], url: DatabaseURL, config: DatabaseConfig
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arguments of ``asyncpg.connect``, and those without what poolers refuse."""
     arguments = {**asyncpg_arguments(url), **more}
     settings = {
         **asyncpg_arguments(url).get("server_settings", {}),
@@ -161,11 +143,10 @@ def _arguments(
     name = settings.get("application_name") or application_name(
         config.database_name, Writer.this_process()
     )
-    server_settings = (
-        {"application_name": name} if plain else {**settings, "application_name": name}
-    )
+    plain = {"application_name": name}
     # The caller's time limit also covers the URL's function and the second try.
-    return {**arguments, "server_settings": server_settings, "timeout": None}
+    first = {**arguments, "server_settings": settings | plain, "timeout": None}
+    return first, {**first, "server_settings": plain}
 
 
 def _ask_before_use(engine: AsyncEngine, patience: float) -> None:
