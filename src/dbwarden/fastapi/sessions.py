@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from inspect import Signature
-from types import TracebackType
 from typing import Annotated, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -47,12 +46,7 @@ class Lease:
     async def __aenter__(self) -> AsyncSession:
         return self.session
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, frames: object) -> None:
         """End the lease; attach the database to *error* if its pool is full."""
         if isinstance(error, PoolTimeout) and self.served.pool.is_full:
             mark_error(error, self.served.config)
@@ -137,8 +131,7 @@ class SessionSource:
 
     async def __call__(self) -> AsyncGenerator[AsyncSession]:
         """Yield a session, and roll back uncommitted changes at the end of the request."""
-        open_lease = await lease(self.name, dev=self.dev, read_only=self.read_only)
-        async with open_lease as session:
+        async with await lease(self.name, dev=self.dev, read_only=self.read_only) as session:
             yield session
 
     async def __aenter__(self) -> AsyncSession:
@@ -146,14 +139,8 @@ class SessionSource:
         self._open.setdefault(asyncio.current_task(), []).append(open_lease)
         return open_lease.session
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        open_lease = self._open[asyncio.current_task()].pop()
-        await open_lease.__aexit__(kind, error, traceback)
+    async def __aexit__(self, kind: object, error: BaseException | None, frames: object) -> None:
+        await self._open[asyncio.current_task()].pop().__aexit__(kind, error, frames)
 
 
 _sources: WeakValueDictionary[tuple[str | None, bool, bool | None], SessionSource] = (

@@ -1,7 +1,7 @@
 """Check the header and the SQL of a backfill. Pure."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,6 +44,31 @@ class BackfillHeader:
         return next(((at, each.value) for at, each in self.options if each.name == name), None)
 
 
+_VALUES: Mapping[OptionName, tuple[Callable[[str], object], str, str]] = {
+    "table": (
+        _TABLE.fullmatch,
+        "{!r} is not the name of a table",
+        'Write it as -- table: users, or -- table: shop."Users".',
+    ),
+    "batch": (
+        lambda text: text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_ROWS,
+        "{!r} is not a number of rows",
+        f"Give a number from 1 to {MOST_ROWS}, as in -- batch: {DEFAULT_BATCH}.",
+    ),
+    "batch-seconds": (
+        lambda text: _DECIMAL.fullmatch(text) and 0 < float(text) <= MOST_SECONDS,
+        "{!r} is not a number of seconds",
+        f"Give a number of at most {MOST_SECONDS:g}, as in -- batch-seconds: 0.1.",
+    ),
+    "until": (
+        bool,
+        "the condition of -- until is missing",
+        "Give one that every row satisfies at the end, as in -- until: country IS NOT NULL.",
+    ),
+}
+"""What each option may be, and the problem and the next step if it is something else."""
+
+
 def problems_of_header(header: BackfillHeader) -> Iterator[Problem]:
     """Yield the problems of a header that declares a backfill."""
     seen: set[OptionName] = set()
@@ -58,44 +83,13 @@ def problems_of_header(header: BackfillHeader) -> Iterator[Problem]:
             yield Problem(at, f"a second -- {option.name}", "Remove one of them.")
         seen.add(option.name)
     assert header.start is not None
-    table, batch, until = (header.value(name) for name in ("table", "batch", "until"))
-    seconds = header.value("batch-seconds")
-    if table is None:
+    if header.value("table") is None:
         yield Problem(
             header.start, "a backfill needs the name of its table", "Add -- table: NAME below it."
         )
-    elif not _TABLE.fullmatch(table[1]):
-        yield Problem(
-            table[0],
-            f"{table[1]!r} is not the name of a table",
-            'Write it as -- table: users, or -- table: shop."Users".',
-        )
-    if batch is not None and not _is_batch(batch[1]):
-        yield Problem(
-            batch[0],
-            f"{batch[1]!r} is not a number of rows",
-            f"Give a number from 1 to {MOST_ROWS}, as in -- batch: {DEFAULT_BATCH}.",
-        )
-    if seconds is not None and not _is_seconds(seconds[1]):
-        yield Problem(
-            seconds[0],
-            f"{seconds[1]!r} is not a number of seconds",
-            f"Give a number of at most {MOST_SECONDS:g}, as in -- batch-seconds: 0.1.",
-        )
-    if until is not None and not until[1]:
-        yield Problem(
-            until[0],
-            "the condition of -- until is missing",
-            "Give one that every row satisfies at the end, as in -- until: country IS NOT NULL.",
-        )
-
-
-def _is_batch(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_ROWS
-
-
-def _is_seconds(text: str) -> bool:
-    return bool(_DECIMAL.fullmatch(text)) and 0 < float(text) <= MOST_SECONDS
+    for name, (is_valid, message, next_step) in _VALUES.items():
+        if (found := header.value(name)) is not None and not is_valid(found[1]):
+            yield Problem(found[0], message.format(found[1]), next_step)
 
 
 def build_backfill(header: BackfillHeader, line_of: Callable[[int], int]) -> Backfill:

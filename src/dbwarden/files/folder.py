@@ -47,8 +47,14 @@ def read_folder(path: Path, database: DatabaseName, dialect: DialectName) -> tup
             problems.extend(error.problems)
     problems.extend(_check_duplicates(names, database))
     problems.extend(_check_dependencies(migrations, names))
-    if not problems:
-        problems.extend(_check_cycles(migrations))
+    if not problems and (cycle := cycle_of(migrations)):
+        versions = format_versions([item.version for item in cycle if item.version is not None])
+        raise MigrationFileError(
+            f"migrations form a dependency cycle: {format_cycle(cycle)}",
+            database=database,
+            location=_find_header(cycle[0]),
+            next_step=f"Remove one of these from its file's -- depends_on: {versions}.",
+        )
     if problems:
         raise combine_problems(problems, f"the folder {path} has problems", database)
     return sort_migrations(migrations)
@@ -137,18 +143,19 @@ def _check_dependencies(
     for migration in migrations:
         yield from _check_required_backfills(migration, known, backfills)
         for version in migration.depends_on:
-            if version in known and version != migration.version:
+            if version == migration.version:
+                problem = "it depends on itself"
+                next_step = "Remove that version from -- depends_on."
+            elif version not in known:
+                problem = f"it depends on {format_version(version)}, which does not exist"
+                next_step = "Correct -- depends_on, or add the file."
+            else:
                 continue
-            itself = version == migration.version
             yield MigrationFileError(
-                "it depends on itself"
-                if itself
-                else f"it depends on {format_version(version)}, which does not exist",
+                problem,
                 database=migration.database,
                 location=_find_header(migration),
-                next_step="Remove that version from -- depends_on."
-                if itself
-                else "Correct -- depends_on, or add the file.",
+                next_step=next_step,
             )
 
 
@@ -184,17 +191,6 @@ def _find_header(migration: Migration, name: str = "depends_on") -> Location:
         if line.lstrip("-# \t").lower().replace("_", "-").startswith(name.replace("_", "-"))
     )
     return migration.at(next(headers, None))
-
-
-def _check_cycles(migrations: Sequence[Migration]) -> Iterator[MigrationFileError]:
-    if cycle := cycle_of(migrations):
-        yield MigrationFileError(
-            f"migrations form a dependency cycle: {format_cycle(cycle)}",
-            database=cycle[0].database,
-            location=_find_header(cycle[0]),
-            next_step="Remove one of these from its file's -- depends_on: "
-            f"{format_versions([item.version for item in cycle if item.version is not None])}.",
-        )
 
 
 def next_version(migrations: Sequence[Migration | FileName]) -> Version:

@@ -1,7 +1,9 @@
 """Order migrations by version and dependencies. Pure."""
 
-from collections.abc import Iterator, Sequence
-from heapq import heapify, heappop, heappush
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 
 from dbwarden.files.migration import Migration
 from dbwarden.printable import shorten
@@ -22,41 +24,38 @@ def sort_migrations(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
     return (*(versioned[version] for version in order), *repeatables)
 
 
-def _sorted_by_dependencies(versioned: dict[Version, Migration]) -> Iterator[Version]:
-    waiting: dict[Version, int] = {}
-    dependants: dict[Version, list[Version]] = {}
-    for version, migration in versioned.items():
-        needs = {need for need in migration.depends_on if need in versioned}
-        waiting[version] = len(needs)
-        for need in needs:
-            dependants.setdefault(need, []).append(version)
-    ready = [version for version, count in waiting.items() if count == 0]
-    heapify(ready)
-    while ready:
+def _sorted_by_dependencies(versioned: Mapping[Version, Migration]) -> Iterator[Version]:
+    sorter = _sorter(versioned)
+    with suppress(CycleError):  # its members are not yielded
+        sorter.prepare()
+    ready: list[Version] = []
+    while sorter.is_active():
+        for version in sorter.get_ready():
+            heappush(ready, version)
         version = heappop(ready)
         yield version
-        for dependant in dependants.get(version, ()):
-            waiting[dependant] -= 1
-            if waiting[dependant] == 0:
-                heappush(ready, dependant)
+        sorter.done(version)
+
+
+def _sorter(versioned: Mapping[Version, Migration]) -> TopologicalSorter[Version]:
+    return TopologicalSorter(
+        {
+            version: [need for need in migration.depends_on if need in versioned]
+            for version, migration in versioned.items()
+        }
+    )
 
 
 def cycle_of(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
     """Return a dependency cycle, each migration followed by its dependency; ``()`` if none."""
-    ordered = {id(item) for item in sort_migrations(migrations)}
-    stuck = {
-        item.version: item
-        for item in migrations
-        if item.version is not None and id(item) not in ordered
-    }
-    if not stuck:
-        return ()
-    # Each stuck migration depends on another stuck one, so this walk reaches a cycle.
-    version, places = min(stuck), dict[Version, int]()
-    while version not in places:
-        places[version] = len(places)
-        version = next(need for need in stuck[version].depends_on if need in stuck)
-    return tuple(stuck[member] for member in list(places)[places[version] :])
+    versioned = {item.version: item for item in migrations if item.version is not None}
+    try:
+        _sorter(versioned).prepare()
+    except CycleError as error:  # its list ends with its first member, and dependencies come first
+        members = error.args[1][:0:-1]
+        first = members.index(min(members))
+        return tuple(versioned[version] for version in members[first:] + members[:first])
+    return ()
 
 
 def format_cycle(cycle: Sequence[Migration]) -> str:

@@ -1,6 +1,6 @@
 """Parse the text of a file as a migration. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
@@ -259,11 +259,8 @@ def read_backfill(reading: Reading, name: FileName) -> Backfill | None:
 
 
 def _check_placeholders(reading: Reading) -> None:
-    text, marks = reading.source.text, reading.marks
-    ends = [mark.start for mark in marks[1:]] + [len(text)]
-    for mark, end in zip(marks, ends, strict=False):
+    for mark, sql in _texts(reading):
         batched = mark.section == "upgrade" and reading.backfill.start is not None
-        sql = text[mark.end : end]
         reading.report(problems_of_sql(reading.lexis, sql, mark.end, batched=batched))
 
 
@@ -278,11 +275,18 @@ def _add_requirements(reading: Reading, requirements: tuple[Requirement, ...], s
     reading.requires.extend(requirements)
 
 
+def _texts(reading: Reading) -> Iterator[tuple[_Mark, str]]:
+    """Yield the mark of each section, and its SQL."""
+    text, marks = reading.source.text, reading.marks
+    ends = [*(mark.start for mark in marks[1:]), len(text)]
+    for mark, end in zip(marks, ends, strict=False):
+        yield mark, text[mark.end : end]
+
+
 def _split_sections(reading: Reading) -> dict[SectionName, Section]:
     """Return the first section of each name."""
-    source, sections = reading.source, dict[SectionName, Section]()
-    ends = [mark.start for mark in reading.marks[1:]] + [len(source.text)]
-    for mark, end in zip(reading.marks, ends, strict=False):
+    sections: dict[SectionName, Section] = {}
+    for mark, text in _texts(reading):
         if mark.section in sections:
             reading.problem(
                 mark.start,
@@ -290,9 +294,8 @@ def _split_sections(reading: Reading) -> dict[SectionName, Section]:
                 "A file has one upgrade and one rollback: join them, or make another migration.",
             )
             continue
-        text = source.text[mark.end : end]
         meaning = checksum(text) if has_code(text) else NOTHING
-        line, _ = source.place(mark.end)
+        line, _ = reading.source.place(mark.end)
         sections[mark.section] = Section(text=text, line=line, checksum=meaning)
     return sections
 

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
-import anyio
+from anyio.from_thread import start_blocking_portal
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import parse_url
@@ -35,21 +34,8 @@ class FreshDatabase:
 
 def blocking(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """Run *function* in an event loop of a new thread, because a test may have a running loop."""
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(anyio.run(function, *arguments))
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    with start_blocking_portal() as portal:
+        return portal.call(function, *arguments)
 
 
 class Templates:
