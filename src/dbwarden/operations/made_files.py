@@ -7,7 +7,7 @@ from pathlib import Path
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.user_choices import Answers
 from dbwarden.authoring.generate.file_set import Part
-from dbwarden.authoring.prove.proof import Ends, Proof, untried_without_losses, verdict
+from dbwarden.authoring.prove.proof import Ends, Proof, verdict
 from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.prove.rewrites import EXPECTED, refuse_rewrites
 from dbwarden.authoring.scratch_session import ScratchSession
@@ -20,6 +20,7 @@ from dbwarden.authoring.write.header_notes import (
 from dbwarden.authoring.write.migration_text import Header, SetPlace, lock_lines, migration_text
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import NotProven
+from dbwarden.files.declarations import covers
 from dbwarden.files.folder import next_version
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import FileName, slug
@@ -153,7 +154,8 @@ def _render(files: Files, number: int, proof: Proof | None) -> MadeFile:
     planned = part.plan
     changed = find_changed_values(proof, planned, current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
-    untried = untried_without_losses(proof, loses) if proof else ()
+    tried_without = proof.rows.untried if proof else ()
+    untried = tuple(name for name in tried_without if not covers(loses, name))
     fails = failure_on_rows(planned, proof, desired) or (proof and proof.rows.back_fails)
     word = verdict(
         proven=proof is not None,

@@ -112,16 +112,11 @@ def _values(item: Done, release: Release, key: Key, name: str) -> set[str | None
     if filled and release is Release.NEW and item.release is Release.OLD:
         # From the row as it was before or after the write. If the old release has a column that
         # the new one lacks, the new one may have its values, and must have the last one.
-        found |= {row[name] for it in (key, *_both(item)) if (row := table.plain.get(it))}
+        contents, names = table.contents[Release.OLD], table.table.old.key
+        for number in (item.slot.row, item.slot.image):
+            around = tuple(contents[number][name] for name in names)
+            found |= {row[name] for it in (key, around) if (row := table.plain.get(it))}
     return found
-
-
-def _both(item: Done) -> Sequence[Key]:
-    contents, names = item.table.contents[Release.OLD], item.table.table.old.key
-    return [
-        tuple(contents[number][name] for name in names)
-        for number in (item.slot.row, item.slot.image)
-    ]
 
 
 def _shown(value: str | None) -> str:
@@ -161,11 +156,14 @@ def _lost(done: Done, after: Migration, key: Key, what: str) -> NotProven:
 
 
 def _unproven(done: Done, message: str) -> NotProven:
+    name = done.table.table.name
     return NotProven(
         message,
         database=done.migration.database,
         location=done.migration.at(done.line),
-        next_step=_advice(done),
+        next_step=f"Correct the triggers on {name}, and the order in which these files create "
+        "them, fill the rows and exchange the columns. Or delete the files and make them again "
+        "with make-migrations --online.",
     )
 
 
@@ -175,24 +173,13 @@ def failure(done: Done | None, error: ScratchRefused) -> NotProven | ScratchRefu
         return error
     where = error.location
     file = f"{where.path.name}:{where.line}" if where is not None else "a file"
-    return NotProven(
+    return _unproven(
+        done,
         f"{file} fails after a write: {error.reason}. After the line named here, the "
         f"{done.release.value} release ran {_sql(done)}",
-        database=done.migration.database,
-        location=done.migration.at(done.line),
-        next_step=_advice(done),
     )
 
 
 def _sql(done: Done) -> str:
     text = " ".join(done.text.split())
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
-def _advice(done: Done) -> str:
-    name = done.table.table.name
-    return (
-        f"Correct the triggers on {name}, and the order in which these files create them, fill the "
-        "rows and exchange the columns. Or delete the files and make them again with "
-        "make-migrations --online."
-    )

@@ -13,7 +13,6 @@ from dbwarden.dialects.authoring import TracedStatement
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Change
 from dbwarden.errors import NotProven
-from dbwarden.files.declarations import covers
 from dbwarden.files.migration import Migration
 from dbwarden.schema import Ref, Schema
 
@@ -94,8 +93,3 @@ def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: 
     if loses:
         return f"loses {shorten(loses)}"
     return "exact" if with_rows else "exact without rows"
-
-
-def untried_without_losses(proof: Proof, loses: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns and tables that were tried without values, except the lost ones."""
-    return tuple(name for name in proof.rows.untried if not covers(loses, name))

@@ -1,18 +1,23 @@
 """Prove the files of one change in scratch databases, before they are written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from dbwarden import telemetry
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.prove.proof import Ends, Proof, must_equal
 from dbwarden.authoring.prove.quiet_run import Run
-from dbwarden.authoring.prove.row_trials import NOTHING, RowTrial, untried, with_touched_tables
+from dbwarden.authoring.prove.row_trials import (
+    NOTHING,
+    RowTrial,
+    is_stuck,
+    try_filled,
+    with_touched_tables,
+)
 from dbwarden.authoring.prove.writers import prove_writes
 from dbwarden.authoring.scratch_session import ScratchSession, Source
-from dbwarden.dialects.authoring import ScratchDatabase, TracedStatement
-from dbwarden.errors import ScratchRefused
+from dbwarden.dialects.authoring import TracedStatement
 from dbwarden.files.migration import Migration
 from dbwarden.schema import Schema
 
@@ -43,7 +48,13 @@ async def prove(
         return await _without_rows(scratch, source, ends, migrations)
 
     async def filled() -> tuple[RowTrial, ...]:
-        return await _try_rows(scratch, source, ends.current, migrations)
+        touched = (with_touched_tables(ends.current, each).tables for each in migrations)
+        names = {table.name for tables in touched for table in tables}
+        kept = tuple(table for table in ends.current.tables if table.name in names)
+        if not kept:
+            return tuple(NOTHING for _ in migrations)
+        schema = replace(ends.current, tables=kept)
+        return await try_filled(await scratch.copy(source), schema, migrations)
 
     what = "the migration" if len(migrations) == 1 else f"{len(migrations)} files"
     telemetry.doing(f"proving {what}: up, down and up again")
@@ -56,7 +67,7 @@ async def prove(
     return tuple(
         Proof(
             server=server,
-            reversible=not _is_stuck(migration),
+            reversible=not is_stuck(migration),
             after=states[place],
             locks=locks[place],
             rows=rows[place],
@@ -77,7 +88,7 @@ async def _without_rows(
         # A backfill does not change the schema.
         states.append(states[-1] if migration.backfill is not None else await database.read())
     await must_equal(scratch, states[-1], ends.desired, last, "upgrade", left)
-    if any(_is_stuck(migration) for migration in migrations):
+    if any(is_stuck(migration) for migration in migrations):
         database = await scratch.copy(source)
     else:
         for migration, before in reversed(tuple(zip(migrations, states[:-1], strict=True))):
@@ -85,84 +96,12 @@ async def _without_rows(
                 await database.replay(migration, migration.rollback)
                 there = await database.read()
                 await must_equal(scratch, there, before, migration, "rollback", left)
-    locks = [await _trace(database, migration) for migration in migrations]
+    locks: list[Locks] = []
+    for migration in migrations:
+        if migration.backfill is None:
+            locks.append(await database.trace(migration, migration.upgrade))
+        else:
+            await database.replay(migration, migration.upgrade)
+            locks.append(())
     await must_equal(scratch, await database.read(), ends.desired, last, "second upgrade", left)
     return states[1:], locks
-
-
-def _is_stuck(migration: Migration) -> bool:
-    """Return whether a file has no way back. That of a backfill is to leave the values."""
-    return migration.backfill is None and migration.way_back is None
-
-
-async def _trace(database: ScratchDatabase, migration: Migration) -> Locks:
-    if migration.backfill is None:
-        return await database.trace(migration, migration.upgrade)
-    await database.replay(migration, migration.upgrade)
-    return ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """A database with rows, and the tables that are observed."""
-
-    database: ScratchDatabase
-    schema: Schema
-
-    async def fingerprint(self) -> dict[str, str]:
-        """Return a digest of the observed columns; empty while some have another name."""
-        try:
-            return await self.database.fingerprint(self.schema)
-        except ScratchRefused:
-            return {}
-
-
-async def _try_rows(
-    scratch: ScratchSession, source: Source, current: Schema, migrations: Sequence[Migration]
-) -> tuple[RowTrial, ...]:
-    """Return the effect of each file on rows that were there before the first one."""
-    found = [NOTHING] * len(migrations)
-    touched = [with_touched_tables(current, migration).tables for migration in migrations]
-    names = {table.name for tables in touched for table in tables}
-    kept = tuple(table for table in current.tables if table.name in names)
-    if not kept:
-        return tuple(found)
-    schema, database = replace(current, tables=kept), await scratch.copy(source)
-    trial = _Trial(database, schema)
-    if not await database.add_rows(schema):
-        empty = await trial.fingerprint()
-        return tuple(RowTrial(untried=untried(schema, empty, each)) for each in migrations)
-    prints: list[dict[str, str]] = []
-    for place, migration in enumerate(migrations):
-        prints.append(await trial.fingerprint())
-        found[place] = RowTrial(untried=untried(schema, prints[0], migration))
-        try:
-            await database.replay(migration, migration.upgrade)
-        except ScratchRefused as error:
-            found[place] = replace(found[place], fails=error)
-            return tuple(found)
-    return await _roll_back_rows(trial, migrations, prints, found)
-
-
-async def _roll_back_rows(
-    trial: _Trial,
-    migrations: Sequence[Migration],
-    prints: Sequence[dict[str, str]],
-    found: list[RowTrial],
-) -> tuple[RowTrial, ...]:
-    known: set[str] = set()
-    for place in reversed(range(len(migrations))):
-        migration, before = migrations[place], prints[place]
-        if _is_stuck(migration):
-            break
-        try:
-            if migration.rollback is not None:
-                await trial.database.replay(migration, migration.rollback)
-        except ScratchRefused as error:
-            found[place] = replace(found[place], back_fails=error)
-            break
-        after = await trial.fingerprint()
-        lost = [name for name in before if name in after and before[name] != after[name]]
-        found[place] = replace(found[place], loses=tuple(it for it in lost if it not in known))
-        known.update(lost)
-    return tuple(found)

@@ -7,6 +7,7 @@ lead to the same rows.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from dbwarden.authoring.prove.row_trials import is_stuck
 from dbwarden.authoring.prove.row_writes import (
     Kind,
     Release,
@@ -61,9 +62,7 @@ class Run:
     @property
     def reversible(self) -> bool:
         """Whether every file has a way back; that of a backfill is to leave the values."""
-        return all(
-            item.backfill is not None or item.way_back is not None for item in self.migrations
-        )
+        return not any(is_stuck(migration) for migration in self.migrations)
 
 
 async def add_rows(

@@ -67,6 +67,7 @@ async def try_rows(
         migration: A file that was already tried in empty tables.
         back: Whether to run its rollback too.
     """
+    back = back and migration.rollback is not None
     schema = with_touched_tables(before, migration)
     trial = await _try(server, database, schema, migration, back=back, duplicate=False)
     if trial.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
@@ -85,12 +86,17 @@ async def _try(
     back: bool,
     duplicate: bool,
 ) -> RowTrial:
+    sections = [migration.upgrade]
+    if back and migration.rollback is not None:
+        sections.append(migration.rollback)
     while schema.tables:
-        trial = await _rehearse(database, schema, migration, back=back, duplicate=duplicate)
-        if trial is None:
-            copy = await server.create(copy_of=database)
-            trial = await try_filled(copy, schema, migration, back=back, duplicate=duplicate)
-            await server.discard(copy)
+        prints = await database.rehearse(schema, migration, sections, duplicate=duplicate)
+        if prints is not None:
+            empty = untried(schema, prints[0], migration)
+            return RowTrial(loses=_lost(*prints) if back else (), untried=empty)
+        copy = await server.create(copy_of=database)
+        (trial,) = await try_filled(copy, schema, [migration], back=back, duplicate=duplicate)
+        await server.discard(copy)
         less = without_collision(schema, trial)
         if less is None:
             return trial
@@ -98,60 +104,69 @@ async def _try(
     return NOTHING
 
 
-async def _rehearse(
-    database: ScratchDatabase,
-    schema: Schema,
-    migration: Migration,
-    *,
-    back: bool,
-    duplicate: bool,
-) -> RowTrial | None:
-    sections = [migration.upgrade]
-    if back and migration.rollback is not None:
-        sections.append(migration.rollback)
-    fingerprints = await database.rehearse(schema, migration, sections, duplicate=duplicate)
-    if fingerprints is None:
-        return None
-    empty = untried(schema, fingerprints[0], migration)
-    return RowTrial(loses=_lost(*fingerprints) if back else (), untried=empty)
-
-
 async def try_filled(
     database: ScratchDatabase,
     schema: Schema,
-    migration: Migration,
+    migrations: Sequence[Migration],
     *,
-    back: bool,
+    back: bool = True,
     duplicate: bool = False,
-) -> RowTrial:
-    """Run *migration* in *database* with a few rows in the tables of *schema*.
+) -> tuple[RowTrial, ...]:
+    """Run *migrations* in *database* with a few rows in the tables of *schema*.
 
     Args:
-        database: A copy in the state before the migration, which this changes.
+        database: A copy in the state before the migrations, which this changes.
         schema: The tables to fill.
-        migration: A file that was already tried in empty tables.
-        back: Whether to run its rollback too.
+        migrations: Files that were already tried in empty tables.
+        back: Whether to run their rollbacks too, as far as they have some.
         duplicate: Whether to add rows that equal others where they may.
+
+    Returns:
+        The effect of each file on the rows that were there before the first one.
     """
     filled = await database.add_rows(schema, duplicate=duplicate)
-    before = await database.fingerprint(schema)
-    tried = RowTrial(untried=untried(schema, before, migration))
-    if not filled:
-        return tried
+    prints: list[Mapping[str, str]] = []
+    tried: list[RowTrial] = []
+    for migration in migrations:
+        prints.append(await _fingerprint(database, schema))
+        tried.append(RowTrial(untried=untried(schema, prints[0], migration)))
+        try:
+            if filled:
+                await database.replay(migration, migration.upgrade)
+        except ScratchRefused as error:
+            tried[-1] = replace(tried[-1], fails=error)
+            return (*tried, *(NOTHING for _ in migrations[len(tried) :]))
+    known: set[str] = set()
+    for place, migration in reversed([*enumerate(migrations)] if filled and back else []):
+        if is_stuck(migration):
+            break
+        try:
+            if migration.rollback is not None:
+                await database.replay(migration, migration.rollback)
+        except ScratchRefused as error:
+            tried[place] = replace(tried[place], back_fails=error)
+            break
+        lost = _lost(prints[place], await _fingerprint(database, schema))
+        tried[place] = replace(tried[place], loses=tuple(it for it in lost if it not in known))
+        known.update(lost)
+    return tuple(tried)
+
+
+async def _fingerprint(database: ScratchDatabase, schema: Schema) -> Mapping[str, str]:
+    """Return a digest of each column; empty while some columns do not exist, or are renamed."""
     try:
-        await database.replay(migration, migration.upgrade)
-    except ScratchRefused as error:
-        return replace(tried, fails=error)
-    if not back or migration.rollback is None:
-        return tried
-    try:
-        await database.replay(migration, migration.rollback)
-    except ScratchRefused as error:
-        return replace(tried, back_fails=error)
-    try:
-        return replace(tried, loses=_lost(before, await database.fingerprint(schema)))
-    except ScratchRefused:  # the rollback does not restore the schema
-        return tried
+        return await database.fingerprint(schema)
+    except ScratchRefused:
+        return {}
+
+
+def _lost(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(name for name in before if name in after and before[name] != after[name])
+
+
+def is_stuck(migration: Migration) -> bool:
+    """Return whether a file has no way back. That of a backfill is to leave the values."""
+    return migration.backfill is None and migration.way_back is None
 
 
 # -- selection, without I/O ----------------------------------------------------------------------
@@ -265,10 +280,6 @@ def untried(
             named = (column.name for column in empty if column.generated is None)
             names += [f"{whole}.{name}" for name in named if _words(name) <= words]
     return tuple(names)
-
-
-def _lost(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(name for name in before if before[name] != after.get(name))
 
 
 def by_table(schema: Schema, names: Collection[str]) -> tuple[str, ...]:

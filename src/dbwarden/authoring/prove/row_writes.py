@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from dbwarden.dialects.scratch_clients import Key, Row, ScratchClient
-from dbwarden.schema import Column, QualifiedName, Schema, Table
+from dbwarden.schema import QualifiedName, Schema, Table
 from dbwarden.schema.closure import reachable
 
 
@@ -117,7 +117,9 @@ def written_tables(before: Schema, after: Schema) -> tuple[Written, ...]:
     found = {
         old.name: (old, new)
         for old, new in pairs
-        if new is not None and old.columns != new.columns and not _is_special(old)
+        if new is not None and old.columns != new.columns
+        # Rows of such a table are, or may be, in another one.
+        if not (old.partition_by or old.partition_of or old.inherits)
     }
     if not found:
         return ()
@@ -137,11 +139,6 @@ def written_tables(before: Schema, after: Schema) -> tuple[Written, ...]:
         )
         written.append(made)
     return tuple(written)
-
-
-def _is_special(table: Table) -> bool:
-    """Return whether rows of *table* are, or may be, in another one."""
-    return bool(table.partition_by or table.partition_of or table.inherits)
 
 
 def key_of(table: Table) -> tuple[str, ...] | None:
@@ -179,22 +176,13 @@ def anchors(schema: Schema, table: Table) -> tuple[Table, ...]:
 
 def _changed(table: Table, other: Table) -> tuple[str, ...]:
     """Return the columns of *table* that are missing in *other* or differ in it."""
+    kept = {(it.name, it.type, it.collation, it.not_null) for it in other.columns}
     return tuple(
-        column.name
-        for column in table.columns
-        if _differs(column, other.column(column.name))
-        and column.generated is None
-        and not (column.identity is not None and column.identity.always)
-    )
-
-
-def _differs(column: Column, other: Column | None) -> bool:
-    if other is None:
-        return True
-    return (column.type, column.collation, column.not_null) != (
-        other.type,
-        other.collation,
-        other.not_null,
+        it.name
+        for it in table.columns
+        if (it.name, it.type, it.collation, it.not_null) not in kept
+        and it.generated is None
+        and not (it.identity is not None and it.identity.always)
     )
 
 
@@ -238,15 +226,15 @@ def statement(
         case Kind.CHANGE:
             values = {name: image[name] for name in shape.changed}
         case Kind.CLEAR:
-            values = dict.fromkeys(_clearable(shape))
+            values = {
+                it.name: None
+                for it in shape.table.columns
+                if it.name in shape.changed and not it.not_null
+            }
         case Kind.TOUCH:
             others = [it for it in shape.written if it not in (*shape.changed, *shape.key)]
             values = {name: image[name] for name in others} or key
     return client.update(shape.table, key, values) if values else None
-
-
-def _clearable(shape: Shape) -> list[str]:
-    return [it.name for it in shape.table.columns if it.name in shape.changed and not it.not_null]
 
 
 def keys_after(shape: Shape, slot: Slot, contents: Mapping[int, Row]) -> Sequence[Key]:

@@ -19,7 +19,6 @@ from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.dialects.scratch_clients import ScratchClient
 from dbwarden.errors import ScratchRefused
-from dbwarden.files.migration import Migration
 
 Copy = Callable[[], Awaitable[ScratchDatabase]]
 """Returns a new copy of the database before the set."""
@@ -31,57 +30,42 @@ async def prove_writes(scratch: ScratchSession, copy: Copy, run: Run) -> None:
     Raises:
         NotProven: A write was lost or refused; names it, with the file and line that it followed.
     """
-    if not scratch.authoring_dialect.online_forms or not _is_set(run.migrations):
+    is_set = any(migration.backfill is not None for migration in run.migrations)
+    if not scratch.authoring_dialect.online_forms or not is_set:
         return
     tables = written_tables(run.before, run.after)
     if not tables:
         return
     telemetry.doing(f"proving {len(run.migrations)} files while an application writes")
-    expected = await _expect(scratch, copy, run, tables)
-    if expected:
-        await _Proof(scratch, copy, run, expected).prove()
+    proof = _Proof(scratch, copy, run)
+    if await proof.expect(tables):
+        await proof.prove()
 
 
-def _is_set(migrations: Sequence[Migration]) -> bool:
-    return any(migration.backfill is not None for migration in migrations)
-
-
-async def _expect(
-    scratch: ScratchSession, copy: Copy, run: Run, tables: Sequence[Written]
-) -> list[Expected]:
-    """Return the rows that writes lead to; nothing if the set fails on rows, which is known."""
-    for chosen in (tables, without_null(tables)):
-        try:
-            async with _client(scratch, copy) as client:
-                found = await first_run(client, run, chosen)
-            async with _client(scratch, copy) as client:
-                return await second_run(client, run, found)
-        except ScratchRefused:
-            continue
-    return []
-
-
-@asynccontextmanager
-async def _client(scratch: ScratchSession, copy: Copy) -> AsyncGenerator[ScratchClient]:
-    """Connect an application to a copy, and drop the copy at the end."""
-    database = await copy()
-    connecting = scratch.authoring_dialect.client(database)
-    assert connecting is not None
-    async with connecting as client:
-        yield client
-    await (await scratch.scratch_server()).discard(database)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Proof:
     """Runs the set while an application writes; if a file fails then, finds the write."""
 
     scratch: ScratchSession
     copy: Copy
     run: Run
-    expected: Sequence[Expected]
+    expected: Sequence[Expected] = ()
+
+    async def expect(self, tables: Sequence[Written]) -> bool:
+        """Find the rows that writes lead to; none if the set fails on rows, which is known."""
+        for chosen in (tables, without_null(tables)):
+            try:
+                async with self._client() as client:
+                    found = await first_run(client, self.run, chosen)
+                async with self._client() as client:
+                    self.expected = await second_run(client, self.run, found)
+                return bool(self.expected)
+            except ScratchRefused:
+                continue
+        return False
 
     async def prove(self) -> None:
+        """Raise if a write is lost or refused, or makes a file fail."""
         done, error = await self._try(None)
         if error is None:
             return
@@ -96,8 +80,18 @@ class _Proof:
         """Return the writes, at most *most*, and the error of a file."""
         done: list[Done] = []
         try:
-            async with _client(self.scratch, self.copy) as client:
+            async with self._client() as client:
                 await Application(client, self.run, self.expected, done, most).deploy()
         except ScratchRefused as error:
             return done, error
         return done, None
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncGenerator[ScratchClient]:
+        """Connect an application to a copy, and drop the copy at the end."""
+        database = await self.copy()
+        connecting = self.scratch.authoring_dialect.client(database)
+        assert connecting is not None
+        async with connecting as client:
+            yield client
+        await (await self.scratch.scratch_server()).discard(database)
