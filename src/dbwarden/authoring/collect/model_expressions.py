@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import DefaultClause, Index
 from sqlalchemy.sql.elements import ClauseElement, ColumnClause, UnaryExpression
 
-from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexExpressions
+from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexExpressions, TextKey
 from dbwarden.authoring.collect.models import OwnedMetadata
 from dbwarden.schema import QualifiedName
 
@@ -22,50 +22,43 @@ _MORE_THAN_EXPRESSION = re.compile(
 )
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _NAME = re.compile(r"\w+")
+_PLAIN_TYPE = re.compile(r"[A-Z][A-Z0-9 ]*(\([\d, ]+\))?[A-Z ]*(\[\])*")
 
 
 def hints(owned: Sequence[OwnedMetadata], url: str) -> Hints:
     """Return the expressions of all tables in *owned*, for the database kind of *url*."""
     compiler = _Compiler(url)
-    types: dict[ColumnKey, str] = {}
-    defaults: dict[ColumnKey, str] = {}
-    generated: dict[ColumnKey, str] = {}
-    checks: dict[ColumnKey, str] = {}
+    tables = {
+        QualifiedName(table.schema, table.name): table for item in owned for table in item.tables
+    }
+    texts: dict[TextKey, str | None] = {}
     indexes: dict[ColumnKey, IndexExpressions] = {}
-    renamed_tables: dict[QualifiedName, str] = {}
     renamed_columns: dict[ColumnKey, str] = {}
-    for table in (table for item in owned for table in item.tables):
-        name = QualifiedName(table.schema, table.name)
-        if RENAMED_FROM in table.info:
-            renamed_tables[name] = str(table.info[RENAMED_FROM])
+    for name, table in tables.items():
         for column in table.columns:
-            key = (name, column.name)
             if RENAMED_FROM in column.info:
-                renamed_columns[key] = str(column.info[RENAMED_FROM])
-            _keep(types, key, compiler.type(column))
-            _keep(defaults, key, compiler.default(column))
-            _keep(generated, key, compiler.generated(column))
-        for check_name, text in _checks(table, compiler):
-            checks[name, check_name] = text
+                renamed_columns[name, column.name] = str(column.info[RENAMED_FROM])
+            texts["type", name, column.name] = compiler.type(column)
+            texts["default", name, column.name] = compiler.default(column)
+            if column.computed is not None:
+                text = compiler.expression(column.computed.sqltext)
+                texts["generated", name, column.name] = text
+        texts |= {("check", name, check): text for check, text in _checks(table, compiler)}
         for index in table.indexes:
             if index.name is not None:
                 indexes[name, str(index.name)] = compiler.index(index)
-    checks |= _domains((table for item in owned for table in item.tables), compiler)
+    texts |= _domains(tables.values(), compiler)
     return Hints(
-        types=types,
-        defaults=defaults,
-        generated=generated,
-        checks=checks,
+        texts={key: text for key, text in texts.items() if text is not None},
         indexes=indexes,
-        renamed_tables=renamed_tables,
-        unclaimed={name: home for item in owned for name, home in item.unclaimed.items()},
+        renamed_tables={
+            name: str(table.info[RENAMED_FROM])
+            for name, table in tables.items()
+            if RENAMED_FROM in table.info
+        },
         renamed_columns=renamed_columns,
+        unclaimed={name: home for item in owned for name, home in item.unclaimed.items()},
     )
-
-
-def _keep(texts: dict[ColumnKey, str], key: ColumnKey, text: str | None) -> None:
-    if text is not None:
-        texts[key] = text
 
 
 def _checks(table: Table, compiler: "_Compiler") -> Iterator[tuple[str, str]]:
@@ -93,14 +86,15 @@ def _checks(table: Table, compiler: "_Compiler") -> Iterator[tuple[str, str]]:
         numbers[name] += 1
 
 
-def _domains(tables: Iterable[Table], compiler: "_Compiler") -> Iterator[tuple[ColumnKey, str]]:
+def _domains(tables: Iterable[Table], compiler: "_Compiler") -> Iterator[tuple[TextKey, str]]:
     """Yield the checks of the domains that columns have."""
     for column in (column for table in tables for column in table.columns):
         check = getattr(column.type, "check", None)
         text = compiler.expression(check) if isinstance(check, ClauseElement) else None
         if text is not None and isinstance(name := getattr(column.type, "name", None), str):
             chosen = getattr(column.type, "constraint_name", None) or f"{name}_check"
-            yield (QualifiedName(getattr(column.type, "schema", None), name), str(chosen)), text
+            domain = QualifiedName(getattr(column.type, "schema", None), name)
+            yield ("check", domain, str(chosen)), text
 
 
 class _Compiler:
@@ -116,11 +110,7 @@ class _Compiler:
             text = self._dialect.type_compiler_instance.process(column.type, type_expression=column)
         except SQLAlchemyError:
             return None
-        return (
-            str(text)
-            if re.fullmatch(r"[A-Z][A-Z0-9 ]*(\([\d, ]+\))?[A-Z ]*(\[\])*", text)
-            else None
-        )
+        return str(text) if _PLAIN_TYPE.fullmatch(text) else None
 
     def default(self, column: Column[Any]) -> str | None:
         """Return the server default, without DEFAULT."""
@@ -130,10 +120,6 @@ class _Compiler:
             return str(self._ddl.get_column_default_string(column))
         except SQLAlchemyError:
             return None
-
-    def generated(self, column: Column[Any]) -> str | None:
-        """Return the expression of a computed column."""
-        return self.expression(column.computed.sqltext) if column.computed is not None else None
 
     def expression(self, element: Any) -> str | None:
         """Return an expression with literal values."""
@@ -155,12 +141,10 @@ class _Compiler:
         """Return the expressions of an index, without plain columns and ordered keys."""
         options = index.dialect_options[self._dialect.name]
         where = options.get("where")
-        if isinstance(where, str):
-            where_text: str | None = where
-        else:
-            where_text = self.expression(where) if where is not None else None
+        if where is not None and not isinstance(where, str):
+            where = self.expression(where)
         return IndexExpressions(
-            keys=tuple(self._index_key(key) for key in index.expressions), where=where_text
+            keys=tuple(self._index_key(key) for key in index.expressions), where=where
         )
 
     def _index_key(self, key: Any) -> str | None:

@@ -8,10 +8,10 @@ server.
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from dbwarden.authoring.collect.current import schema_source
-from dbwarden.authoring.collect.hints import ColumnKey, Hints
+from dbwarden.authoring.collect.hints import Hints
 from dbwarden.authoring.compare.expressions import with_same_expressions
 from dbwarden.authoring.compare.left_out import buildable
 from dbwarden.authoring.generate.apply_hints import with_hints
@@ -19,7 +19,6 @@ from dbwarden.authoring.scratch_session import EMPTY, ScratchSession
 from dbwarden.errors import StatementFailed, UnsupportedChange
 from dbwarden.schema import Check, Column, Index, Schema, Table
 
-T = TypeVar("T")
 Leaves = Mapping[Hashable, Any]
 
 
@@ -120,9 +119,11 @@ async def confirm_hints(scratch: ScratchSession, schema: Schema, words: Hints) -
         if part != own and isinstance(key, tuple)
     }
 
-    def kept(texts: Mapping[ColumnKey, T]) -> dict[ColumnKey, T]:
-        return {key: text for key, text in texts.items() if (key[0].name, key[1]) not in wrong}
-
     return Hints(
-        checks=kept(words.checks), generated=kept(words.generated), indexes=kept(words.indexes)
+        texts={
+            key: text for key, text in words.texts.items() if (key[1].name, key[2]) not in wrong
+        },
+        indexes={
+            key: it for key, it in words.indexes.items() if (key[0].name, key[1]) not in wrong
+        },
     )

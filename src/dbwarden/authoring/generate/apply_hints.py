@@ -7,6 +7,7 @@ example because a DDL event altered a table) the proof fails and the catalog's t
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal, TypeVar
 
 from dbwarden.authoring.collect.hints import Hints
 from dbwarden.diff.changes import Alter, Change, Create
@@ -15,6 +16,7 @@ from dbwarden.schema import (
     Check,
     Column,
     Domain,
+    DomainCheck,
     Index,
     IndexColumn,
     QualifiedName,
@@ -22,6 +24,7 @@ from dbwarden.schema import (
 )
 
 Expressed = Check | Column | Index
+AnyCheck = TypeVar("AnyCheck", Check, DomainCheck)
 
 _COUNTED = re.compile(
     r"(?P<name>^\s*(?:ALTER TABLE .* ADD COLUMN )?(?:\"(?:[^\"]|\"\")+\"|\w+)) "
@@ -44,8 +47,8 @@ def restore_types(text: str, change: Change, hints: Hints, default_namespace: st
         case Create(obj=Table() | Column()):
             return _COUNTED.sub(lambda match: f"{match['name']} {match['type'].upper()}", text)
         case Alter(before=Column(type=was), after=Column(type=now) as column) if was != now:
-            table = _HintLookup(hints, default_namespace).name(change.table)
-            restored = hints.types.get((table, column.name), now)
+            lookup = _HintLookup(hints, default_namespace)
+            restored = lookup.text("type", change.table, column.name) or now
             return text.replace(f" TYPE {now}", f" TYPE {restored}", 1)
         case _:
             return text
@@ -72,9 +75,17 @@ class _HintLookup:
         self._hints = hints
         self._default = default_namespace
 
-    def name(self, name: QualifiedName) -> QualifiedName:
+    def _name(self, name: QualifiedName) -> QualifiedName:
         """Return *name* as in models, without the default namespace."""
         return QualifiedName(None, name.name) if name.namespace == self._default else name
+
+    def text(
+        self,
+        what: Literal["type", "default", "generated", "check"],
+        table: QualifiedName,
+        name: str,
+    ) -> str | None:
+        return self._hints.texts.get((what, self._name(table), name))
 
     def change(self, change: Change) -> Change:
         match change:
@@ -96,7 +107,8 @@ class _HintLookup:
             case Index():
                 return self.index(table, obj)
             case Domain():
-                return self._domain(obj)
+                checks = tuple(self.check(obj.name, check) for check in obj.checks)
+                return replace(obj, checks=checks)
             case _:
                 return obj
 
@@ -109,20 +121,20 @@ class _HintLookup:
         )
 
     def _column(self, table: QualifiedName, column: Column) -> Column:
-        key = (self.name(table), column.name)
         column = self.expressions(table, column)
         counted = (column.default or "").startswith("nextval(") or column.identity is not None
-        if column.inherited or counted or key not in self._hints.types:
+        type_ = self.text("type", table, column.name)
+        if column.inherited or counted or type_ is None:
             return column
-        return replace(column, type=self._hints.types[key])
+        return replace(column, type=type_)
 
     def expressions(self, table: QualifiedName, column: Column) -> Column:
-        key = (self.name(table), column.name)
-        if column.default is not None and key in self._hints.defaults:
-            column = replace(column, default=self._hints.defaults[key])
-        if column.generated is not None and key in self._hints.generated:
-            restored = replace(column.generated, expression=self._hints.generated[key])
-            column = replace(column, generated=restored)
+        default = self.text("default", table, column.name)
+        if column.default is not None and default is not None:
+            column = replace(column, default=default)
+        generated = self.text("generated", table, column.name)
+        if column.generated is not None and generated is not None:
+            column = replace(column, generated=replace(column.generated, expression=generated))
         return column
 
     def _altered(self, table: QualifiedName, before: Column, after: Column) -> Column:
@@ -133,21 +145,12 @@ class _HintLookup:
             restored = replace(restored, generated=after.generated)
         return restored
 
-    def check(self, table: QualifiedName, check: Check) -> Check:
-        text = self._hints.checks.get((self.name(table), check.name or ""))
+    def check(self, table: QualifiedName, check: AnyCheck) -> AnyCheck:
+        text = self.text("check", table, check.name or "")
         return check if text is None else replace(check, expression=text)
 
-    def _domain(self, domain: Domain) -> Domain:
-        name = self.name(domain.name)
-        texts = [self._hints.checks.get((name, check.name)) for check in domain.checks]
-        checks = (
-            check if text is None else replace(check, expression=text)
-            for check, text in zip(domain.checks, texts, strict=True)
-        )
-        return replace(domain, checks=tuple(checks))
-
     def index(self, table: QualifiedName, index: Index) -> Index:
-        written = self._hints.indexes.get((self.name(table), index.name))
+        written = self._hints.indexes.get((self._name(table), index.name))
         if written is None:
             return index
         keys = index.columns

@@ -7,7 +7,7 @@ printed form again. A text found here may be outdated; the proof decides. Pure.
 import re
 from collections.abc import Iterable
 
-from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexExpressions
+from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexExpressions, TextKey
 from dbwarden.quoting import unquoted
 from dbwarden.schema import QualifiedName
 
@@ -35,8 +35,7 @@ _INDEX = re.compile(
 
 def find_expressions(texts: Iterable[str], default_namespace: str | None) -> Hints:
     """Return the expressions of checks, computed columns and partial indexes in *texts*."""
-    checks: dict[ColumnKey, str] = {}
-    generated: dict[ColumnKey, str] = {}
+    texts_by_key: dict[TextKey, str] = {}
     indexes: dict[ColumnKey, IndexExpressions] = {}
     for text in texts:
         shape = _OPAQUE.sub(_masked, text)
@@ -47,14 +46,15 @@ def find_expressions(texts: Iterable[str], default_namespace: str | None) -> Hin
             elif match["owner"] is not None:
                 owner = _qualified(text[slice(*match.span("owner"))], default_namespace)
             elif owner is not None and (inside := _inside(text, shape, match.end())):
-                kind, texts_by_name = ("check", checks) if match["check"] else ("column", generated)
-                texts_by_name[owner, _plain(text[slice(*match.span(kind))])] = inside
+                kind = "check" if match["check"] else "column"
+                name = _plain(text[slice(*match.span(kind))])
+                texts_by_key["check" if match["check"] else "generated", owner, name] = inside
         for match in _INDEX.finditer(shape):
             table = _qualified(text[slice(*match.span("table"))], default_namespace)
             where = text[slice(*match.span("where"))].strip()
             name = _plain(text[slice(*match.span("name"))])
             indexes[table, name] = IndexExpressions(keys=(), where=where)
-    return Hints(checks=checks, generated=generated, indexes=indexes)
+    return Hints(texts=texts_by_key, indexes=indexes)
 
 
 def _masked(match: re.Match[str]) -> str:

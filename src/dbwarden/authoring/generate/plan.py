@@ -236,7 +236,7 @@ def render(
     statements = authoring_dialect.render(
         worded, current=task.current, desired=task.desired, options=options
     )
-    if not task.hints.types:  # neither models, nor the names of earlier files
+    if options.back or task.hints is NO_HINTS:
         return merge_statements(statements)
     return merge_statements(
         replace(item, text=restore_types(item.text, item.change, *words)) for item in statements

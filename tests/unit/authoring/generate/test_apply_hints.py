@@ -8,10 +8,13 @@ from tests.unit.authoring.schemas import ID, NICK, USERS, table
 
 OWN = QualifiedName(None, "users")
 HINTS = Hints(
-    types={(OWN, "nick"): "VARCHAR(20)", (OWN, "id"): "INTEGER"},
-    defaults={(OWN, "nick"): "'a'"},
-    generated={(OWN, "twice"): "id * 2"},
-    checks={(OWN, "ck"): "nick <> ''"},
+    texts={
+        ("type", OWN, "nick"): "VARCHAR(20)",
+        ("type", OWN, "id"): "INTEGER",
+        ("default", OWN, "nick"): "'a'",
+        ("generated", OWN, "twice"): "id * 2",
+        ("check", OWN, "ck"): "nick <> ''",
+    },
     indexes={(OWN, "ix"): IndexExpressions(keys=(None, "lower(nick)", "id + 1"), where="id > 0")},
 )
 
