@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbwarden.dialects.backfill.keys import Key, TableKey
+from dbwarden.dialects.sqlite.migrate.opening import find_table
 from dbwarden.quoting import quoted, text_literal, unquoted
 
 _NAME = re.compile(r'(?:(?:main|"main")\.)?("(?:[^"]|"")+"|[^".]+)', re.IGNORECASE)
@@ -56,13 +57,9 @@ def find_keys(database: sqlite3.Connection, name: str) -> list[SQLiteKey] | None
     """Return the usable unique keys of the table *name*, best first; ``None`` without it."""
     match = _NAME.fullmatch(name)
     plain = unquoted(match[1]) if match else name
-    found = database.execute(
-        "SELECT name FROM main.sqlite_master WHERE type = 'table' AND lower(name) = lower(?)",
-        (plain,),
-    ).fetchall()
-    if not found:
+    table = find_table(database, plain)
+    if table is None:
         return None
-    table: str = found[0][0]
     columns = database.execute(
         "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?, 'main')", (table,)
     ).fetchall()

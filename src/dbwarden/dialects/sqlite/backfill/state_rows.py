@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from dbwarden.dialects.backfill.progress import COLUMNS, OPEN, ProgressTable, Value, parse_row
+from dbwarden.dialects.sqlite.migrate.opening import find_table
 from dbwarden.migration_history import BackfillRow, backfill_table
 from dbwarden.quoting import quoted, text_literal
 
@@ -43,12 +44,7 @@ class StateTable(ProgressTable):
 
     def exists(self, database: sqlite3.Connection) -> bool:
         """Return whether the table exists."""
-        name = backfill_table(self.ledger_table)
-        found = database.execute(
-            "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND lower(name) = lower(?)",
-            (name,),
-        )
-        return bool(found.fetchall())
+        return find_table(database, backfill_table(self.ledger_table)) is not None
 
     def rows(self, database: sqlite3.Connection, which: str = "") -> tuple[BackfillRow, ...]:
         """Return the rows that *which* selects."""

@@ -12,7 +12,7 @@ from dbwarden.dialects.backfill.work import BackfillWork, BatchRefused
 from dbwarden.dialects.base import PendingMigration, Statement
 from dbwarden.dialects.sqlite.backfill.keys import SQLiteKey, find_keys
 from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
-from dbwarden.dialects.sqlite.migrate.history_queries import Progress, Spent
+from dbwarden.dialects.sqlite.migrate.history_queries import Progress
 from dbwarden.dialects.sqlite.migrate.session import Executed, Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import primary_code
 from dbwarden.dialects.sqlite.migrate.threads import run_cleanup, run_interruptible
@@ -100,9 +100,8 @@ class SQLiteBatches(BatchSession):
         """Record in the ledger that a backfill has started, and run *statements* too."""
 
         def record() -> None:
-            spent = Spent(since=datetime.now(UTC), ms=0.0)
             started = Progress(state=State.BACKFILLING, step=0)
-            self._session.ledger.write(pending, None, started, spent, first=True)
+            self._session.ledger.write(pending, None, started, since=datetime.now(UTC))
             self._each(statements)
 
         await self._call(record)

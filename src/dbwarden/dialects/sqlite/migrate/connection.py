@@ -19,7 +19,7 @@ from dbwarden.dialects.base import (
 )
 from dbwarden.dialects.sqlite.migrate import create_database as creating
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
-from dbwarden.dialects.sqlite.migrate.history_queries import Entry
+from dbwarden.dialects.sqlite.migrate.history_queries import entry_of
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.runner import Run
@@ -183,7 +183,7 @@ class SQLiteConnection:
     async def update_row(self, row: LedgerRow, corrected: LedgerRow) -> None:
         """Correct one ledger row; see ``Connection.update_row``."""
         fields = corrected.corrected
-        await self._change(lambda: self._session.ledger.correct(Entry.of(row), fields))
+        await self._change(lambda: self._session.ledger.correct(entry_of(row), fields))
 
     async def delete_row(self, row: LedgerRow) -> None:
         """Delete one ledger row (repair). Requires the lock.
@@ -191,7 +191,7 @@ class SQLiteConnection:
         Raises:
             LedgerError: The row has changed since it was read.
         """
-        await self._change(lambda: self._session.ledger.delete(Entry.of(row)))
+        await self._change(lambda: self._session.ledger.delete(entry_of(row)))
 
     async def _change(self, body: Callable[[], None]) -> None:
         await self._retrying(lambda: self._session.transaction(body))

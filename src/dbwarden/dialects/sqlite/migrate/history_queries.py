@@ -5,13 +5,13 @@ Times are ISO-8601 text in UTC. A row is written in the transaction of the step 
 
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration
+from dbwarden.dialects.sqlite.migrate.opening import find_table
 from dbwarden.dialects.writer import Writer, migration_columns, progress_columns
 from dbwarden.errors import LedgerError
 from dbwarden.migration_history import (
@@ -55,13 +55,6 @@ _FINGERPRINTS = ("fingerprint", "fingerprint_at", "changed_outside")
 """The columns about the schema, likewise."""
 
 
-class Spent(NamedTuple):
-    """The start of a run of a migration, and milliseconds since its row was last written."""
-
-    since: datetime
-    ms: float
-
-
 class Progress(NamedTuple):
     """The progress of a migration: *step* completed steps, and the *running* statement."""
 
@@ -70,29 +63,18 @@ class Progress(NamedTuple):
     running: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A row of the ledger as this run last read or wrote it."""
+class Entry(NamedTuple):
+    """A row of the ledger as this run last read or wrote it: the parameters of ``_AS_READ``."""
 
     id: int
-    progress: Progress
-
-    @staticmethod
-    def of(row: LedgerRow) -> "Entry":
-        """Return the entry of *row*, as it was read."""
-        progress = Progress(state=row.state, step=row.step, running=row.running)
-        return Entry(id=row.id, progress=progress)
+    state: State
+    step: int
+    running: str | None = None
 
 
-def entry_of(fields: Mapping[str, Any]) -> Entry:
-    """Return the entry of a restored row with *fields*, without a running statement."""
-    progress = Progress(state=State(fields["state"]), step=fields["step"])
-    return Entry(id=fields["id"], progress=progress)
-
-
-def progress_before(pending: PendingMigration, step: int, running: str) -> Progress:
-    """Return the progress of *pending* while the statement of step *step* + 1 runs."""
-    return Progress(state=pending.running_state, step=step, running=running)
+def entry_of(row: LedgerRow) -> Entry:
+    """Return the entry of *row*, as it was read."""
+    return Entry(row.id, row.state, row.step, row.running)
 
 
 def progress_after(pending: PendingMigration, step: int) -> Progress:
@@ -113,11 +95,7 @@ class Ledger:
 
     def exists(self) -> bool:
         """Return whether the ledger exists."""
-        cursor = self._database.execute(
-            "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND lower(name) = lower(?)",
-            (self._name,),
-        )
-        return bool(cursor.fetchall())
+        return find_table(self._database, self._name) is not None
 
     def create(self) -> None:
         """Create the ledger, with a unique index that allows one live row per migration."""
@@ -217,9 +195,9 @@ class Ledger:
         pending: PendingMigration,
         entry: Entry | None,
         progress: Progress,
-        spent: Spent,
         *,
-        first: bool,
+        spent_ms: float = 0.0,
+        since: datetime | None = None,
     ) -> Entry:
         """Record the progress of *pending*.
 
@@ -227,9 +205,9 @@ class Ledger:
             pending: The migration and its direction.
             entry: Its live row as it was last read or written; ``None`` to insert one.
             progress: The new progress.
-            spent: The start of the run, and the time since the row was last written.
-            first: Neither this run nor one that it resumes has recorded the migration yet. An
-                upgrade then sets the start time; a rollback keeps that of the upgrade.
+            spent_ms: Milliseconds since the row was last written.
+            since: The start of the run, if neither this run nor one that it resumes has recorded
+                the migration yet. A rollback keeps the start of the upgrade.
 
         Returns:
             The row as written.
@@ -245,18 +223,18 @@ class Ledger:
         if _PHASE in fields and _PHASE not in self._column_names():
             self._database.execute(f"ALTER TABLE main.{self._table} ADD COLUMN {_PHASE} TEXT")
         fields["finished_at"] = _now() if progress.state in FINAL_STATES else None
-        if first:
-            fields["duration_ms"] = 0.0
-            if pending.direction == "upgrade":
-                fields["started_at"] = spent.since.isoformat()
+        if since is not None and pending.direction == "upgrade":
+            fields["started_at"] = since.isoformat()
         if pending.migration.backfill is not None and progress.state is State.ROLLED_BACK:
-            self._forget_backfill(pending.migration.key)
+            from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
+
+            # This stops its runners.
+            StateTable.beside(self._name).delete(self._database, pending.migration.key)
         if entry is None:
-            row_id = self._insert({**fields, "duration_ms": spent.ms})
-            return Entry(id=row_id, progress=progress)
-        self._update(entry, fields)
-        self._add_time(entry.id, spent.ms)
-        return Entry(id=entry.id, progress=progress)
+            return Entry(self._insert({**fields, "duration_ms": spent_ms}), *progress)
+        duration = "?" if since is not None else "round(coalesce(duration_ms, 0) + ?, 3)"
+        self.update(entry, fields, (f"duration_ms = {duration}", spent_ms))
+        return Entry(entry.id, *progress)
 
     def read_fields(self, row_id: int) -> Mapping[str, Any]:
         """Read all fields of a row, for :meth:`restore`."""
@@ -266,10 +244,6 @@ class Ledger:
         if not rows:
             raise self._changed(row_id)
         return dict(zip(_COLUMNS, rows[0], strict=True))
-
-    def restore(self, entry: Entry, fields: Mapping[str, Any]) -> None:
-        """Restore the fields of a row."""
-        self._update(entry, fields)
 
     def record_fingerprint(self, fingerprint: str) -> None:
         """Store the *fingerprint* of the schema in the newest live row."""
@@ -294,26 +268,29 @@ class Ledger:
 
     def correct(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         """Set *fields* of one row (repair), and ``finished_at`` if its new state is final."""
-        self._update(entry, {**fields, "running": None})
-        self._database.execute(
-            f"UPDATE main.{self._table} SET finished_at = CASE WHEN state IN (?, ?) "
-            "THEN coalesce(finished_at, ?) END WHERE id = ?",
-            (*FINAL_STATES, _now(), entry.id),
+        is_final = State(fields.get("state", entry.state)) in FINAL_STATES
+        finished = ("finished_at = coalesce(finished_at, ?)", _now())
+        self.update(
+            entry, {**fields, "running": None}, finished if is_final else ("finished_at = ?", None)
         )
 
     def delete(self, entry: Entry) -> None:
         """Delete a row."""
-        deleted = self._database.execute(
-            f"DELETE FROM main.{self._table} WHERE {_AS_READ}", _as_read(entry)
-        )
-        if deleted.rowcount != 1:
+        self._change_one(entry, f"DELETE FROM main.{self._table}", ())
+
+    def update(
+        self, entry: Entry, fields: Mapping[str, Any], *more: tuple[str, float | str | None]
+    ) -> None:
+        """Set *fields* of a row, and what each of *more* assigns with one parameter."""
+        changes = [*((f"{name} = ?", value) for name, value in fields.items()), *more]
+        assigned = ", ".join(sql for sql, _ in changes)
+        values = tuple(value for _, value in changes)
+        self._change_one(entry, f"UPDATE main.{self._table} SET {assigned}", values)
+
+    def _change_one(self, entry: Entry, change: str, values: tuple[Any, ...]) -> None:
+        changed = self._database.execute(f"{change} WHERE {_AS_READ}", (*values, *entry))
+        if changed.rowcount != 1:
             raise self._changed(entry.id)
-
-    def _forget_backfill(self, key: str) -> None:
-        """Delete the progress of a backfill, which stops its runners."""
-        from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
-
-        StateTable.beside(self._name).delete(self._database, key)
 
     def _insert(self, fields: Mapping[str, Any]) -> int:
         marks = ", ".join("?" * len(fields))
@@ -323,22 +300,6 @@ class Ledger:
         )
         assert inserted.lastrowid is not None
         return inserted.lastrowid
-
-    def _update(self, entry: Entry, fields: Mapping[str, Any]) -> None:
-        changes = ", ".join(f"{name} = ?" for name in fields)
-        changed = self._database.execute(
-            f"UPDATE main.{self._table} SET {changes} WHERE {_AS_READ}",
-            (*fields.values(), *_as_read(entry)),
-        )
-        if changed.rowcount != 1:
-            raise self._changed(entry.id)
-
-    def _add_time(self, row_id: int, spent_ms: float) -> None:
-        self._database.execute(
-            f"UPDATE main.{self._table} SET "
-            "duration_ms = round(coalesce(duration_ms, 0) + ?, 3) WHERE id = ?",
-            (spent_ms, row_id),
-        )
 
     def _changed(self, row_id: int) -> LedgerError:
         return LedgerError(
@@ -360,11 +321,6 @@ def open_backfills(
 
 
 _AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"
-
-
-def _as_read(entry: Entry) -> tuple[int, str, int, str | None]:
-    progress = entry.progress
-    return entry.id, str(progress.state), progress.step, progress.running
 
 
 def _now() -> str:

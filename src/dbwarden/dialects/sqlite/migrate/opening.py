@@ -135,3 +135,12 @@ def _connect(database: str, *, uri: bool) -> sqlite3.Connection:
     return sqlite3.connect(
         database, uri=uri, timeout=0, isolation_level=None, check_same_thread=False
     )
+
+
+def find_table(database: sqlite3.Connection, name: str) -> str | None:
+    """Return the name of a table of the main database as it was created; ``None`` without it."""
+    found = database.execute(
+        "SELECT name FROM main.sqlite_master WHERE type = 'table' AND lower(name) = lower(?)",
+        (name,),
+    ).fetchall()
+    return found[0][0] if found else None

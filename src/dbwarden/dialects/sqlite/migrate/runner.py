@@ -21,16 +21,15 @@ from dbwarden.dialects.sqlite.migrate import statement_errors as failures
 from dbwarden.dialects.sqlite.migrate.history_queries import (
     Entry,
     Progress,
-    Spent,
     entry_of,
     progress_after,
-    progress_before,
 )
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
 from dbwarden.errors import DBWardenError
+from dbwarden.migration_history import State
 
 T = TypeVar("T")
 Fields = Mapping[str, Any]
@@ -38,14 +37,6 @@ Fields = Mapping[str, Any]
 _TEMPORARY = re.compile(r"create\b.*\btemp(orary)?\b", re.IGNORECASE | re.DOTALL)
 _PENDING_SETTINGS = ("auto_vacuum", "encoding", "page_size", "temp_store_directory")
 """PRAGMAs that the connection holds until the next VACUUM or first write applies them."""
-
-
-def runs_outside_transaction(step: Step) -> bool:
-    """Return whether the only statement of *step* must run outside a transaction."""
-    return not step.transactional and (
-        splitting.refuses_transaction(step.statements[0])
-        or splitting.pragma_of(step.statements[0]) is not None
-    )
 
 
 def is_setting(statement: Statement) -> bool:
@@ -67,7 +58,7 @@ class Run:
     def __init__(self, session: Session, pending: PendingMigration) -> None:
         self._session = session
         self._pending = pending
-        self._entry = Entry.of(pending.row) if pending.row is not None else None
+        self._entry = entry_of(pending.row) if pending.row is not None else None
         self._first = not pending.resumed
         self._prepared = False
         self._completed_step = 0
@@ -87,7 +78,10 @@ class Run:
             LockTimeout: Another connection held a lock; the step was rolled back or is repeatable.
         """
         self._prepare()
-        if runs_outside_transaction(step):
+        if not step.transactional and (
+            splitting.refuses_transaction(step.statements[0])
+            or splitting.pragma_of(step.statements[0]) is not None
+        ):
             self._run_outside_transaction(step)
         else:
             self._run_in_transaction(step)
@@ -159,9 +153,13 @@ class Run:
     def _write(self, progress: Progress) -> Entry:
         """Write the row inside a transaction; the caller stores the entry after the commit."""
         now = time.perf_counter()
-        spent = Spent(since=self._since, ms=round((now - self._lap_start) * 1000, 3))
-        ledger = self._session.ledger
-        return ledger.write(self._pending, self._entry, progress, spent, first=self._first)
+        return self._session.ledger.write(
+            self._pending,
+            self._entry,
+            progress,
+            spent_ms=round((now - self._lap_start) * 1000, 3),
+            since=self._since if self._first else None,
+        )
 
     # -- outside of any transaction ---------------------------------------------------------
 
@@ -183,9 +181,8 @@ class Run:
         def body() -> tuple[Fields | None, Entry]:
             entry = self._entry
             saved_row = self._session.ledger.read_fields(entry.id) if entry is not None else None
-            return saved_row, self._write(
-                progress_before(self._pending, step.number - 1, statement.text)
-            )
+            before = Progress(self._pending.running_state, step.number - 1, statement.text)
+            return saved_row, self._write(before)
 
         self._lap_start = time.perf_counter()
         saved_row, self._entry = self._transaction(body)
@@ -200,14 +197,16 @@ class Run:
         def body() -> None:
             assert self._entry is not None
             if saved_row is not None:
-                self._session.ledger.restore(self._entry, {**saved_row, "running": None})
+                self._session.ledger.update(self._entry, {**saved_row, "running": None})
             else:
                 self._session.ledger.delete(self._entry)
 
         with contextlib.suppress(DBWardenError, Stopped), self._session.uninterruptible():
             self._session.transaction(body)
             self._first = first
-            self._entry = entry_of(saved_row) if saved_row is not None else None
+            self._entry = None
+            if saved_row is not None:
+                self._entry = Entry(saved_row["id"], State(saved_row["state"]), saved_row["step"])
 
     # -- statements -------------------------------------------------------------------------
 

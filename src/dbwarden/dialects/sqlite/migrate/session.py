@@ -17,7 +17,13 @@ from dbwarden.dialects.base import ForeignHistory
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger, open_backfills
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
-from dbwarden.dialects.sqlite.migrate.opening import FileState, Target, open_reading, open_writing
+from dbwarden.dialects.sqlite.migrate.opening import (
+    FileState,
+    Target,
+    find_table,
+    open_reading,
+    open_writing,
+)
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.waiting import backoff
 from dbwarden.dialects.writer import Writer
@@ -258,35 +264,31 @@ class Session:
             finally:
                 self.roll_back()
 
-        try:
-            return self.read_consistent(query)
-        except sqlite3.Error as error:
-            raise self.error_for(error) from error
+        return self.read_consistent(query)
 
     def foreign_ids(self, history: ForeignHistory) -> tuple[str, ...] | None:
         """Return the ids in the table of *history*, if it exists; raises as :meth:`read`."""
-        name = history.table.rpartition(".")[2]
-        table, found = quoted(name), "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 
         def query() -> tuple[str, ...] | None:
-            if self.database.execute(found, (name,)).fetchone() is None:
+            table = find_table(self.database, history.table.rpartition(".")[2])
+            if table is None:
                 return None
-            sql = f"SELECT {history.column} FROM {table} WHERE {history.where} ORDER BY 1"
+            sql = f"SELECT {history.column} FROM {quoted(table)} WHERE {history.where} ORDER BY 1"
             return tuple(str(value) for (value,) in self.database.execute(sql) if value is not None)
 
-        try:
-            return self.read_consistent(query)
-        except sqlite3.Error as error:
-            raise self.error_for(error) from error
+        return self.read_consistent(query)
 
     def read_consistent(self, query: Callable[[], T]) -> T:
         """Return the result of *query*; repeat it if the file is locked or changed meanwhile.
 
         Raises:
-            sqlite3.Error: The database cannot be read.
+            LockTimeout: Another connection kept the file locked.
         """
         while True:
-            result = self.retry_while_busy(query)
+            try:
+                result = self.retry_while_busy(query)
+            except sqlite3.Error as error:
+                raise self.error_for(error) from error
             if self._file_state is None or self.target.path is None:
                 return result
             if FileState.of(self.target.path) == self._file_state:
@@ -332,9 +334,6 @@ class Session:
         """
         try:
             self.retry_while_busy(lambda: self.database.execute("BEGIN IMMEDIATE"))
-        except sqlite3.Error as error:
-            raise self.error_for(error) from error
-        try:
             result = body()
             self.retry_while_busy(lambda: self.database.execute("COMMIT"))
             return result

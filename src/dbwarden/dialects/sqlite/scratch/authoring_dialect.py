@@ -135,8 +135,6 @@ async def _read_live(config: DatabaseConfig, reader: Callable[[sqlite3.Connectio
     def read() -> T:
         try:
             return session.read_consistent(look)
-        except sqlite3.Error as error:
-            raise session.error_for(error) from error
         except UnsupportedChange as error:
             error.database = config.database_name
             raise

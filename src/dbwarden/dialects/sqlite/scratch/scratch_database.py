@@ -138,7 +138,7 @@ class _Replay(Run):
         self._tracer = tracer
 
     def _write(self, progress: Progress) -> Entry:
-        return Entry(id=0, progress=progress)
+        return Entry(0, *progress)
 
     def _run_outside_transaction(self, step: Step) -> None:
         self._execute(step.statements[0], retry_while_busy=True)
