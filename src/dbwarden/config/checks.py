@@ -6,7 +6,7 @@ A check takes an argument of ``database_config`` and returns the value for ``Dat
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -69,12 +69,20 @@ def reference(value: Any, root: Path) -> str:
     return text(value, root)
 
 
-def kind(value: Any, root: Path) -> str:
-    """Check a database kind."""
-    if value not in KINDS:
-        hint = did_you_mean(value, KINDS) if isinstance(value, str) else ""
-        raise Problem(f"must be {' or '.join(map(repr, KINDS))}, not {shown(value)}{hint}")
-    return str(value)
+def choice(words: Sequence[str]) -> Check:
+    """Return a check for one of *words*."""
+
+    def check(value: Any, root: Path) -> str:
+        if value not in words:
+            hint = did_you_mean(value, words) if isinstance(value, str) else ""
+            raise Problem(f"must be {' or '.join(map(repr, words))}, not {shown(value)}{hint}")
+        return str(value)
+
+    return check
+
+
+kind = choice(KINDS)
+partitions = choice(("declared", "all"))
 
 
 def source(value: Any, root: Path) -> object:
@@ -87,13 +95,6 @@ def flag(value: Any, root: Path) -> bool:
     if not isinstance(value, bool):
         raise Problem(f"must be True or False, not {shown(value)}")
     return value
-
-
-def partitions(value: Any, root: Path) -> str:
-    """Check the value of ``partitions``."""
-    if value not in ("declared", "all"):
-        raise Problem(f"must be 'declared' or 'all', not {shown(value)}")
-    return str(value)
 
 
 def identifier(value: Any, root: Path) -> str:
@@ -141,21 +142,6 @@ def path(value: Any, root: Path) -> Path:
     return Path(os.path.normpath(root / value))
 
 
-def paths(value: Any, root: Path) -> tuple[Path, ...]:
-    """Check a list of paths."""
-    return tuple(path(item, root) for item in _items(value))
-
-
-def model_paths(value: Any, root: Path) -> tuple[str, ...]:
-    """Check dotted modules, files and folders, and make paths absolute; ``!`` excludes one."""
-    return tuple(_model_path(item, root) for item in _items(value))
-
-
-def patterns(value: Any, root: Path) -> tuple[str, ...]:
-    """Check a list of patterns, such as ``table audit_*``."""
-    return tuple(_pattern(item, root) for item in _items(value))
-
-
 def _pattern(item: Any, root: Path) -> str:
     if is_url(item):
         raise Problem("has a URL, not a pattern such as 'table audit_*'")
@@ -171,6 +157,7 @@ def _items(value: Any) -> Iterable[Any]:
 
 
 def _model_path(item: Any, root: Path) -> str:
+    """Check a dotted module, a file or a folder, and make a path absolute; ``!`` excludes one."""
     if isinstance(item, str) and item.startswith("!"):
         return f"!{_model_path(item[1:], root)}"
     given = str(os.fspath(item)) if isinstance(item, str | os.PathLike) else None
@@ -183,10 +170,19 @@ def _model_path(item: Any, root: Path) -> str:
     raise Problem(f"{shown(item)} is neither a dotted module (app.models) nor a path")
 
 
+def each(check: Check) -> Check:
+    """Return a check for a list of values that each pass *check*."""
+    return lambda value, root: tuple(check(item, root) for item in _items(value))
+
+
+paths = each(path)
+model_paths = each(_model_path)
+patterns = each(_pattern)
+
+
 def engine_options(value: Any, root: Path) -> Mapping[str, Any]:
     """Check options of SQLAlchemy's ``create_async_engine``."""
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise Problem(f"must be a dictionary with text as keys, not {shown(value)}")
+    _require_mapping(value)
     if is_url(keys := " ".join(value)):
         raise Problem(f"must have names as keys, not {shown(keys)}")
     if pool := sorted(_POOL & value.keys()):
@@ -204,8 +200,7 @@ NAMED = (
 
 def naming(value: Any, root: Path) -> Mapping[str, str]:
     """Check the patterns of names, by kind of object."""
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise Problem(f"must be a dictionary with text as keys, not {shown(value)}")
+    _require_mapping(value)
     for key, pattern in value.items():
         if key not in NAMED:
             raise Problem(f"has {shown(key)}; its keys are {', '.join(NAMED)}")
@@ -214,3 +209,8 @@ def naming(value: Any, root: Path) -> Mapping[str, str]:
         except re.error as error:
             raise Problem(f"{key}: {shown(pattern)} is no regular expression: {error}") from None
     return MappingProxyType(dict(value))
+
+
+def _require_mapping(value: Any) -> None:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise Problem(f"must be a dictionary with text as keys, not {shown(value)}")

@@ -69,7 +69,9 @@ class DatabaseConfig:
     ] = field(default=None, repr=False)
     overlap_models: Annotated[bool, Option(checks.flag)] = False
     compare_privileges: Annotated[bool, Option(checks.flag)] = False
-    partitions: Annotated[Literal["declared", "all"], Option(checks.partitions)] = "declared"
+    partitions: Annotated[
+        Literal["declared", "all"], Option(checks.choice(("declared", "all")))
+    ] = "declared"
     ignore_drift: Annotated[tuple[str, ...], Option(checks.patterns)] = ()
     naming: Annotated[Mapping[str, str], Option(checks.naming, inherited=True)] = field(
         default_factory=lambda: _NONE, hash=False

@@ -47,6 +47,7 @@ _NAMED = re.compile(rf"({_NAME})[ \t]*+:[ \t]*+(.*)")
 _AT = re.compile(r"@[ \t]*([A-Za-z_-]+)[ \t]*:?[ \t]*(.*)")
 _LIST = re.compile(r"\[[ \t]*(?:(['\"]?)[0-9]+\1[ \t]*(?:,[ \t]*|(?=\])))*\]")
 _REQUIREMENT = re.compile(r"([\w.-]+)@([0-9]+)")
+_REQUIREMENTS = re.compile(rf"{_REQUIREMENT.pattern}(?:\s*,\s*{_REQUIREMENT.pattern})*")
 
 _SECTIONS = {
     "upgrade": "upgrade", "up": "upgrade", "rollback": "rollback", "down": "rollback",
@@ -248,22 +249,34 @@ def _parse_section(content: str, word: str) -> Directive | None:
 def _parse_header(content: str, name: str, value: str) -> Directive | None:
     match name:
         case "depends_on":
-            return _parse_depends_on(content, value)
+            if _LIST.fullmatch(value):
+                return DependsOn(_versions(value))
+            problem, form = "is not a list of versions", 'depends_on: ["0003", "0004"]'
         case "requires":
-            return _parse_requires(content, value)
+            if _REQUIREMENTS.fullmatch(value):
+                pairs = _REQUIREMENT.findall(value)
+                return Requires(tuple(_requirement(*pair) for pair in pairs))
+            problem = "does not name databases and versions"
+            form = "requires: primary@0042, analytics@0007"
         case "requires-backfill" | "requires_backfill" | "requires backfill":
-            return _parse_requires_backfill(content, value)
+            if _NUMBERS.fullmatch(value):
+                return RequiresBackfill(_versions(value))
+            problem, form = "does not name versions", "requires-backfill: 0007"
         case "phase":
-            return _parse_phase(content, value)
+            if (phase := _PHASES.get(value.lower())) is not None:
+                return InPhase(phase)
+            return Fault(f"'{content}' is not a phase", "Write -- phase: pre or -- phase: post.")
         case "dbwarden" if closest(value, ("autocommit",)):
             return _marker_too_early()
         case "dbwarden" if _is_allow(value.lower()):
-            return _parse_allow(content, value.strip())
+            return _parse_allow(content, value)
         case "dbwarden":
-            return _parse_declaration(content, value.strip())
-    if name in _OPTIONS:
-        return BackfillOption(_OPTIONS[name], value.strip(), name)
-    return _check_misspelt(content, name, value.strip())
+            return _parse_declaration(content, value)
+        case _ if name in _OPTIONS:
+            return BackfillOption(_OPTIONS[name], value, name)
+        case _:
+            return _check_misspelt(content, name, value)
+    return Fault(f"'{content}' {problem}", f"Write it as -- {form}.")
 
 
 def _check_misspelt(content: str, name: str, value: str) -> BackfillOption | Fault | None:
@@ -277,48 +290,13 @@ def _check_misspelt(content: str, name: str, value: str) -> BackfillOption | Fau
     return _fault(content, f"-- {written}: {value}")
 
 
-def _parse_depends_on(content: str, value: str) -> DependsOn | Fault:
-    if not _LIST.fullmatch(value):
-        return Fault(
-            f"'{content}' is not a list of versions", 'Write it as -- depends_on: ["0003", "0004"].'
-        )
-    return DependsOn(_versions(value))
-
-
-def _parse_requires_backfill(content: str, value: str) -> RequiresBackfill | Fault:
-    if not _NUMBERS.fullmatch(value.strip()):
-        return Fault(
-            f"'{content}' does not name versions", "Write it as -- requires-backfill: 0007."
-        )
-    return RequiresBackfill(_versions(value))
-
-
 def _versions(value: str) -> tuple[Version, ...]:
     numbers = (int(number) for number in re.findall(r"[0-9]+", value))
     return tuple(dict.fromkeys(Version(number) for number in numbers))
 
 
-def _parse_phase(content: str, value: str) -> InPhase | Fault:
-    phase = _PHASES.get(value.strip().lower())
-    if phase is not None:
-        return InPhase(phase)
-    return Fault(f"'{content}' is not a phase", "Write -- phase: pre or -- phase: post.")
-
-
-def _parse_requires(content: str, value: str) -> Requires | Fault:
-    matches = [_REQUIREMENT.fullmatch(part.strip()) for part in value.split(",")]
-    if not all(matches):
-        return Fault(
-            f"'{content}' does not name databases and versions",
-            "Write it as -- requires: primary@0042, analytics@0007.",
-        )
-    return Requires(
-        tuple(
-            Requirement(database=DatabaseName(match[1]), version=Version(int(match[2])))
-            for match in matches
-            if match
-        )
-    )
+def _requirement(database: str, version: str) -> Requirement:
+    return Requirement(database=DatabaseName(database), version=Version(int(version)))
 
 
 def _parse_declaration(content: str, value: str) -> Declaration | Origin | Review | Fault:
