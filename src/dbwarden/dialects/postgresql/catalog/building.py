@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Literal, assert_never, get_args
 
 from dbwarden.dialects.postgresql.catalog import directory
-from dbwarden.dialects.postgresql.catalog.code import grants, objects
+from dbwarden.dialects.postgresql.catalog.code import add_objects, grants
 from dbwarden.dialects.postgresql.catalog.columns import add_columns, add_defaults, make_columns
 from dbwarden.dialects.postgresql.catalog.constraints import add_constraints
 from dbwarden.dialects.postgresql.catalog.directory import Directory
@@ -68,15 +68,15 @@ class SchemaBuilder:
         """Return the schema, once all results are available; arguments as of ``read_schema``."""
         self.advance("tables")
         known, rows = self._known, self._rows
-        directory.add_rest(known, rows)
+        found = add_objects(known, self._parts, rows, default_namespace)
+        directory.add_members(known, rows.members)
         granted = tuple(sorted(grants(known, rows), key=_sort_key))
-        all_objects = (*objects(known, self._parts, rows, default_namespace), *granted * privileges)
         return Schema(
             dialect="postgresql",
             default_namespace=default_namespace,
             server_version=server_version,
             tables=tuple(sorted(self._parts.tables, key=_sort_key)),
-            objects=tuple(sorted(all_objects, key=_sort_key)),
+            objects=tuple(sorted((*found, *granted * privileges), key=_sort_key)),
             existing_grants=() if privileges else granted,
             dependencies=directory.dependencies(known, rows),
         )

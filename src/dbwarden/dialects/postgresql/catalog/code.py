@@ -3,12 +3,19 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.columns import sequence_options
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, Rows, parameters, table_parameters
+from dbwarden.dialects.postgresql.catalog.rows import (
+    Row,
+    Rows,
+    name_of,
+    parameters,
+    table_parameters,
+)
 from dbwarden.quoting import text_literal
 from dbwarden.schema import (
     Aggregate,
@@ -26,7 +33,6 @@ from dbwarden.schema import (
     ObjectKind,
     PlainObject,
     Policy,
-    QualifiedName,
     Routine,
     Rule,
     Statistics,
@@ -42,6 +48,10 @@ COMMANDS = {"*": "ALL", "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELET
 MODIFIES = {"r": "READ_ONLY", "s": "SHAREABLE", "w": "READ_WRITE"}
 PARALLEL = {"s": "SAFE", "r": "RESTRICTED"}
 TEXTS = ("initcond", "minitcond")
+Found = Iterator[tuple[int, int, SchemaObject]]
+"""Objects, each with its catalog and its OID, by which others refer to it."""
+NO_CATALOG = 0
+"""The catalog of objects to which no others refer."""
 
 
 # The server always prints these names with their namespace: those in the object's definition.
@@ -61,70 +71,84 @@ def _plain(definition: str, namespace: str | None, default_namespace: str) -> st
     return _QUALIFIED.sub(r"\1", definition, count=1)
 
 
-def objects(
+def add_objects(
     directory: Directory, parts: Parts, rows: Rows, default_namespace: str
-) -> Iterator[SchemaObject]:
-    """Yield all objects except tables, in no particular order."""
-    yield from _named(directory, rows)
+) -> list[SchemaObject]:
+    """Build and register all objects except tables, in no particular order."""
+    found: list[SchemaObject] = []
+    for catalog, oid, obj in _objects(directory, parts, rows, default_namespace):
+        directory.refs[catalog, oid] = obj.ref
+        comment = directory.comment(catalog, oid)
+        if comment is not None and comment != getattr(obj, "own_comment", None):
+            obj = replace(obj, comment=comment)  # type: ignore[arg-type]  # grants have none
+        found.append(obj)
+    return found
+
+
+def _objects(directory: Directory, parts: Parts, rows: Rows, default_namespace: str) -> Found:
+    yield from _named(rows)
     yield from _types(directory, parts, rows)
     yield from _sequences(directory, rows)
     yield from _views(directory, parts, rows)
-    yield from _routines(directory, rows, default_namespace)
+    yield from _routines(rows, default_namespace)
     yield from _on_relations(directory, rows, default_namespace)
     yield from _statistics(directory, rows)
     yield from _plain_objects(directory, rows)
-    yield from _default_privileges(rows)
+    for row in rows.default_privileges:
+        yield (
+            NO_CATALOG,
+            0,
+            DefaultPrivileges(
+                grantor=row["grantor"],
+                namespace=row["namespace"],
+                objects=row["objects"],
+                role=row["role"],
+                **_privileges(row),
+            ),
+        )
 
 
-def _name(row: Row) -> QualifiedName:
-    return QualifiedName(row["namespace"], row["name"])
-
-
-def _named(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
+def _named(rows: Rows) -> Found:
     for row in rows.namespaces:
-        comment = directory.comment(classes.NAMESPACE, row["oid"])
-        yield Namespace(name=row["name"], comment=comment)
+        yield classes.NAMESPACE, row["oid"], Namespace(name=row["name"])
     for row in rows.extensions:
-        version = None if row["version"] == row["default_version"] else row["version"]
-        comment, own = directory.comment(classes.EXTENSION, row["oid"]), row["own_comment"]
-        yield Extension(
+        extension = Extension(
             name=row["name"],
             namespace=row["namespace"],
-            version=version,
-            comment=comment if comment != own else None,
-            own_comment=own,
+            version=None if row["version"] == row["default_version"] else row["version"],
+            own_comment=row["own_comment"],
         )
+        yield classes.EXTENSION, row["oid"], extension
     for row in rows.event_triggers:
-        yield EventTrigger(
+        trigger = EventTrigger(
             name=row["name"],
             event=row["event"],
             function=row["function"],
             tags=tuple(row["tags"] or ()),
             enabled=ENABLED[row["enabled"]],
-            comment=directory.comment(classes.EVENT_TRIGGER, row["oid"]),
         )
+        yield classes.EVENT_TRIGGER, row["oid"], trigger
 
 
-def _types(directory: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObject]:
+def _types(directory: Directory, parts: Parts, rows: Rows) -> Found:
     checks: defaultdict[int, list[Row]] = defaultdict(list)
     for row in rows.constraints:
         if row["domain"]:
             checks[row["domain"]].append(row)
     for row in rows.types:
-        comment = directory.comment(classes.TYPE, row["oid"])
+        name = name_of(row)
+        made: SchemaObject
         if row["relation"]:
-            attributes = tuple(
-                _attribute(directory, item) for item in parts.columns_of(row["relation"])
-            )
-            yield CompositeType(name=_name(row), attributes=attributes, comment=comment)
+            columns = parts.columns_of(row["relation"])
+            attributes = tuple(_attribute(directory, item) for item in columns)
+            made = CompositeType(name=name, attributes=attributes)
         elif row["kind"] == "e":
-            yield Enum(name=_name(row), values=tuple(row["values"] or ()), comment=comment)
+            made = Enum(name=name, values=tuple(row["values"] or ()))
         elif row["kind"] == "d":
-            yield _domain(directory, row, checks.get(row["oid"], ()))
+            made = _domain(directory, row, checks.get(row["oid"], ()))
         else:
-            yield PlainObject(
-                kind=ObjectKind.OTHER, name=_name(row), part="base type", comment=comment
-            )
+            made = PlainObject(kind=ObjectKind.OTHER, name=name, part="base type")
+        yield classes.TYPE, row["oid"], made
 
 
 def _attribute(directory: Directory, row: Row) -> Attribute:
@@ -147,43 +171,51 @@ def _domain(directory: Directory, row: Row, checks: Sequence[Row]) -> Domain:
         for item in checks
     )
     return Domain(
-        name=_name(row),
+        name=name_of(row),
         type=row["base"],
         collation=row["collation"],
         not_null=row["not_null"],
         default=row["default"],
         checks=tuple(sorted(domain_checks, key=lambda check: check.name)),
-        comment=directory.comment(classes.TYPE, row["oid"]),
     )
 
 
-def _sequences(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
+def _sequences(directory: Directory, rows: Rows) -> Found:
     for row in rows.sequences:
         if row["ownership"] == "i" or (classes.CLASS, row["oid"]) not in directory.refs:
             continue
-        owner = directory.column(row["owner"], row["owner_column"])
-        yield SchemaSequence(
-            name=_name(row),
+        sequence = SchemaSequence(
+            name=name_of(row),
             type=row["type"],
             options=sequence_options(row),
-            owned_by=owner,
+            owned_by=directory.column(row["owner"], row["owner_column"]),
             unlogged=row["persistence"] == "u",
-            comment=directory.comment(classes.CLASS, row["oid"]),
         )
+        yield classes.CLASS, row["oid"], sequence
 
 
-def _views(directory: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObject]:
+def _views(directory: Directory, parts: Parts, rows: Rows) -> Found:
     for row in rows.relations:
-        if row["kind"] == "v":
-            yield View(
-                name=_name(row),
-                definition=row["definition"].strip().rstrip(";"),
-                columns=_view_columns(directory, parts, row["oid"]),
-                parameters=parameters(row["options"]),
-                comment=directory.comment(classes.CLASS, row["oid"]),
+        oid = row["oid"]
+        if row["kind"] not in "vm":
+            continue
+        view: View | MaterializedView = View(
+            name=name_of(row),
+            definition=row["definition"].strip().rstrip(";"),
+            columns=_view_columns(directory, parts, oid),
+            parameters=parameters(row["options"]),
+        )
+        if row["kind"] == "m":
+            view = MaterializedView(
+                name=view.name,
+                definition=view.definition,
+                columns=view.columns,
+                indexes=parts.indexes_of(oid),
+                parameters=table_parameters(row),
+                access_method=row["access_method"],
+                populated=row["populated"],
             )
-        elif row["kind"] == "m":
-            yield _materialized_view(directory, parts, row)
+        yield classes.CLASS, oid, view
 
 
 def _view_columns(directory: Directory, parts: Parts, view: int) -> tuple[ViewColumn, ...]:
@@ -200,38 +232,25 @@ def _view_columns(directory: Directory, parts: Parts, view: int) -> tuple[ViewCo
     )
 
 
-def _materialized_view(directory: Directory, parts: Parts, row: Row) -> MaterializedView:
-    return MaterializedView(
-        name=_name(row),
-        definition=row["definition"].strip().rstrip(";"),
-        columns=_view_columns(directory, parts, row["oid"]),
-        indexes=parts.indexes_of(row["oid"]),
-        parameters=table_parameters(row),
-        access_method=row["access_method"],
-        populated=row["populated"],
-        comment=directory.comment(classes.CLASS, row["oid"]),
-    )
-
-
-def _routines(directory: Directory, rows: Rows, default: str) -> Iterator[SchemaObject]:
+def _routines(rows: Rows, default: str) -> Found:
     for row in rows.routines:
-        yield Routine(
-            name=_name(row),
+        routine = Routine(
+            name=name_of(row),
             identity=row["identity"],
             arguments=row["arguments"],
             returns=row["returns"],
             definition=_plain(row["definition"].rstrip(), row["namespace"], default),
             procedure=row["kind"] == "p",
-            comment=directory.comment(classes.PROC, row["oid"]),
         )
+        yield classes.PROC, row["oid"], routine
     for row in rows.aggregates:
-        yield Aggregate(
-            name=_name(row),
+        aggregate = Aggregate(
+            name=name_of(row),
             identity=row["identity"],
             arguments=row["arguments"],
             options=tuple(_aggregate_options(row)),
-            comment=directory.comment(classes.PROC, row["oid"]),
         )
+        yield classes.PROC, row["oid"], aggregate
 
 
 def _aggregate_options(row: Row) -> Iterator[tuple[str, str]]:
@@ -261,46 +280,40 @@ def _operator(text: str) -> str:
     return f"OPERATOR({name})" if "." in name else name
 
 
-def _on_relations(directory: Directory, rows: Rows, default: str) -> Iterator[SchemaObject]:
-    for row in rows.triggers:
-        if row["relation"] in directory.names:
-            table = directory.names[row["relation"]]
-            yield Trigger(
-                name=row["name"],
-                table=table,
-                definition=_plain(row["definition"], table.namespace, default),
-                enabled=ENABLED[row["enabled"]],
-                comment=directory.comment(classes.TRIGGER, row["oid"]),
-            )
-    for row in rows.rules:
-        if row["relation"] in directory.names and row["definition"] is not None:
-            table = directory.names[row["relation"]]
-            yield Rule(
-                name=row["name"],
-                table=table,
-                definition=_plain(row["definition"].rstrip(";"), table.namespace, default),
-                enabled=ENABLED[row["enabled"]],
-                comment=directory.comment(classes.REWRITE, row["oid"]),
-            )
+def _on_relations(directory: Directory, rows: Rows, default: str) -> Found:
+    """Yield triggers, rules and policies; the rule that is a view's query is the view itself."""
+    for catalog, kind, some in (
+        (classes.TRIGGER, Trigger, rows.triggers),
+        (classes.REWRITE, Rule, rows.rules),
+    ):
+        for row in some:
+            table = directory.names.get(row["relation"])
+            if table is not None and row["definition"] is None:
+                view = directory.refs[classes.CLASS, row["relation"]]
+                directory.refs[catalog, row["oid"]] = view
+            elif table is not None:
+                made = kind(
+                    name=row["name"],
+                    table=table,
+                    definition=_plain(row["definition"].rstrip(";"), table.namespace, default),
+                    enabled=ENABLED[row["enabled"]],
+                )
+                yield catalog, row["oid"], made
     for row in rows.policies:
         if row["relation"] in directory.names:
-            yield _policy(directory, row)
+            policy = Policy(
+                name=row["name"],
+                table=directory.names[row["relation"]],
+                command=COMMANDS[row["command"]],
+                permissive=row["permissive"],
+                roles=tuple(row["roles"]),
+                using=row["using"],
+                check=row["check"],
+            )
+            yield classes.POLICY, row["oid"], policy
 
 
-def _policy(directory: Directory, row: Row) -> Policy:
-    return Policy(
-        name=row["name"],
-        table=directory.names[row["relation"]],
-        command=COMMANDS[row["command"]],
-        permissive=row["permissive"],
-        roles=tuple(row["roles"]),
-        using=row["using"],
-        check=row["check"],
-        comment=directory.comment(classes.POLICY, row["oid"]),
-    )
-
-
-def _statistics(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
+def _statistics(directory: Directory, rows: Rows) -> Found:
     for row in rows.statistics:
         if row["relation"] not in directory.names:
             continue
@@ -311,30 +324,33 @@ def _statistics(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
         kinds = head[head.rindex("(") :] + " " if head.endswith(")") else ""
         # The server prints columns in table order, not in the order given.
         tail = (row["columns_by_name"] or "") + tail.removeprefix(row["columns"] or "")
-        yield Statistics(
-            name=_name(row),
+        statistics = Statistics(
+            name=name_of(row),
             table=directory.names[row["relation"]],
             definition=f"{kinds}ON {tail}",
             target=target if target is not None and target >= 0 else None,
-            comment=directory.comment(classes.STATISTICS, row["oid"]),
         )
+        yield classes.STATISTICS, row["oid"], statistics
 
 
-def _plain_objects(directory: Directory, rows: Rows) -> Iterator[PlainObject]:
+def _plain_objects(directory: Directory, rows: Rows) -> Found:
     for row in rows.plain_objects:
-        if row["clauses"] is None:  # a part of an object that is a row of its own
-            continue
-        yield PlainObject(
+        made = PlainObject(
             kind=ObjectKind(row["kind"]),
-            name=_name(row),
+            name=name_of(row),
             part=row["part"],
-            clauses=tuple((name, text) for name, text in row["clauses"] if text),
+            clauses=tuple((name, text) for name, text in row["clauses"] or () if text),
             comment=row["comment"],
         )
+        if row["clauses"] is None:  # a part of an object that is a row of its own
+            directory.refs[row["class"], row["oid"]] = made.ref
+        else:  # a trigger is a part of a table
+            yield row["class"] if row["class"] != classes.TRIGGER else NO_CATALOG, row["oid"], made
     for row in rows.relations:
         if row["of_type"] and row["oid"] in directory.names:
             part = "table of a composite type"
-            yield PlainObject(kind=ObjectKind.OTHER, name=_name(row), part=part)
+            typed = PlainObject(kind=ObjectKind.OTHER, name=name_of(row), part=part)
+            yield NO_CATALOG, row["oid"], typed
 
 
 def grants(directory: Directory, rows: Rows) -> Iterator[Grant]:
@@ -342,24 +358,8 @@ def grants(directory: Directory, rows: Rows) -> Iterator[Grant]:
     for row in rows.grants:
         on = directory.resolve(row["class"], row["oid"], 0)
         if on is not None:
-            yield Grant(
-                on=on,
-                target=row["target"],
-                role=row["role"],
-                privileges=tuple(row["privileges"]),
-                grantable=tuple(row["grantable"]),
-                revoked=tuple(row["revoked"]),
-            )
+            yield Grant(on=on, target=row["target"], role=row["role"], **_privileges(row))
 
 
-def _default_privileges(rows: Rows) -> Iterator[SchemaObject]:
-    for row in rows.default_privileges:
-        yield DefaultPrivileges(
-            grantor=row["grantor"],
-            namespace=row["namespace"],
-            objects=row["objects"],
-            role=row["role"],
-            privileges=tuple(row["privileges"]),
-            grantable=tuple(row["grantable"]),
-            revoked=tuple(row["revoked"]),
-        )
+def _privileges(row: Row) -> dict[str, tuple[str, ...]]:
+    return {word: tuple(row[word]) for word in ("privileges", "grantable", "revoked")}

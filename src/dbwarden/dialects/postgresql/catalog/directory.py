@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from dbwarden.dialects.postgresql.catalog import classes
-from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
+from dbwarden.dialects.postgresql.catalog.rows import Row, Rows, name_of
 from dbwarden.schema import ObjectKind, QualifiedName, Ref, ref_of
 
 TYPE_KINDS = {"e": ObjectKind.ENUM, "d": ObjectKind.DOMAIN}
@@ -61,10 +61,6 @@ class Directory:
         return tuple([names[number] for number in numbers if number in names])
 
 
-def _name(row: Row) -> QualifiedName:
-    return QualifiedName(row["namespace"], row["name"])
-
-
 def add_comments(directory: Directory, rows: Iterable[Row]) -> None:
     """Register comments by their objects."""
     directory.comments.update(
@@ -77,7 +73,7 @@ def add_relations(
 ) -> None:
     """Register tables, views and composite types, except those in *exclude*."""
     for row in rows:
-        name = _name(row)
+        name = name_of(row)
         if name in exclude:
             continue
         directory.names[row["oid"]] = name
@@ -91,7 +87,7 @@ def add_sequences(directory: Directory, rows: Iterable[Row]) -> None:
     """Register sequences, except those of excluded tables."""
     for row in rows:
         if row["owner"] is None or row["owner"] in directory.names:
-            directory.refs[classes.CLASS, row["oid"]] = ref_of(ObjectKind.SEQUENCE, _name(row))
+            directory.refs[classes.CLASS, row["oid"]] = ref_of(ObjectKind.SEQUENCE, name_of(row))
 
 
 def add_types(directory: Directory, rows: Iterable[Row]) -> None:
@@ -101,52 +97,20 @@ def add_types(directory: Directory, rows: Iterable[Row]) -> None:
         if row["relation"]:
             ref = directory.refs.get((classes.CLASS, row["relation"]))
         elif kind is not None:
-            ref = ref_of(kind, _name(row))
+            ref = ref_of(kind, name_of(row))
         else:
-            ref = ref_of(ObjectKind.OTHER, _name(row), "base type")
+            ref = ref_of(ObjectKind.OTHER, name_of(row), "base type")
         if ref is not None:
             directory.refs[classes.TYPE, row["oid"]] = ref
             directory.refs[classes.TYPE, row["array_oid"]] = ref
 
 
-def add_rest(directory: Directory, rows: Rows) -> None:
-    """Register the other objects; a member of an extension resolves to the extension."""
-    _add_named(directory, rows)
-    for catalog, kind, part in (
-        (classes.TRIGGER, ObjectKind.TRIGGER, rows.triggers),
-        (classes.REWRITE, ObjectKind.RULE, rows.rules),
-        (classes.POLICY, ObjectKind.POLICY, rows.policies),
-    ):
-        for row in part:
-            if row["relation"] in directory.names:
-                own = directory.refs[classes.CLASS, row["relation"]]
-                named = ref_of(kind, directory.names[row["relation"]], row["name"])
-                directory.refs[catalog, row["oid"]] = own if row["name"] == "_RETURN" else named
-    for row in rows.members:
+def add_members(directory: Directory, rows: Iterable[Row]) -> None:
+    """Let the other members of an extension resolve to the extension."""
+    for row in rows:
         owner = directory.refs.get((classes.EXTENSION, row["extension"]))
         if owner is not None:
             directory.refs.setdefault((row["class"], row["oid"]), owner)
-
-
-def _add_named(directory: Directory, rows: Rows) -> None:
-    for catalog, kind, found in (
-        (classes.NAMESPACE, ObjectKind.NAMESPACE, rows.namespaces),
-        (classes.EXTENSION, ObjectKind.EXTENSION, rows.extensions),
-        (classes.EVENT_TRIGGER, ObjectKind.EVENT_TRIGGER, rows.event_triggers),
-    ):
-        for row in found:
-            directory.refs[catalog, row["oid"]] = Ref(kind, None, row["name"])
-    for catalog, kind, found in (
-        (classes.PROC, ObjectKind.ROUTINE, rows.routines),
-        (classes.PROC, ObjectKind.AGGREGATE, rows.aggregates),
-        (classes.STATISTICS, ObjectKind.STATISTICS, rows.statistics),
-    ):
-        for row in found:
-            directory.refs[catalog, row["oid"]] = ref_of(kind, _name(row), row.get("identity"))
-    for row in rows.plain_objects:
-        if row["class"] != classes.TRIGGER:  # a part of a table
-            ref = ref_of(ObjectKind(row["kind"]), _name(row), row["part"])
-            directory.refs[row["class"], row["oid"]] = ref
 
 
 def dependencies(directory: Directory, rows: Rows) -> tuple[tuple[Ref, Ref], ...]:

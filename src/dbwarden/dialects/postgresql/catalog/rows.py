@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from dbwarden.schema import InAnyOrder, Parameters
+from dbwarden.schema import InAnyOrder, Parameters, QualifiedName
 
 Row = Mapping[str, Any]
 """One row: values by column name, as the driver returns them."""
@@ -42,6 +42,11 @@ class Rows:
     plain_objects: Sequence[Row] = ()
     grants: Sequence[Row] = ()
     default_privileges: Sequence[Row] = ()
+
+
+def name_of(row: Row) -> QualifiedName:
+    """Return the qualified name of the object in *row*."""
+    return QualifiedName(row["namespace"], row["name"])
 
 
 @lru_cache(maxsize=10_000)  # many lists of columns are equal
