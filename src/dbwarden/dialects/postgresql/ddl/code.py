@@ -1,9 +1,17 @@
 """Render views, routines, triggers, rules, policies and statistics. Pure."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from dbwarden.dialects.postgresql.ddl.constraints import add_index, parameters, set_parameters
-from dbwarden.dialects.postgresql.ddl.context import Context, Statements, comment
+from dbwarden.dialects.clauses import clause, default_setting, set_changed
+from dbwarden.dialects.postgresql.ddl.constraints import (
+    add_index,
+    parameters,
+    set_parameters,
+    statistics_target,
+)
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements, comment, ref_sql
+from dbwarden.dialects.postgresql.ddl.tables import STORAGE
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.compare import pair
@@ -31,7 +39,6 @@ Code = (
     | Policy
     | Statistics
 )
-Switched = Trigger | EventTrigger | Rule
 
 
 def create_code(ctx: Context, obj: Code) -> Statements:
@@ -40,7 +47,7 @@ def create_code(ctx: Context, obj: Code) -> Statements:
     if isinstance(obj, MaterializedView):
         for index in obj.indexes:
             yield from add_index(ctx, obj.name, index)
-    yield from _settings(ctx, None, obj)
+    yield from _settings(ctx, _as_created(obj), obj)
 
 
 def alter_code(ctx: Context, before: Code, after: Code) -> Statements:
@@ -54,9 +61,7 @@ def alter_code(ctx: Context, before: Code, after: Code) -> Statements:
         case Rule() if "definition" in changed:
             yield after.definition.replace("CREATE RULE", "CREATE OR REPLACE RULE", 1)
         case Policy() if changed - {"comment"}:
-            yield _altered_policy(ctx, after, changed)
-        case _:
-            pass
+            yield f"ALTER {ref_sql(ctx, after.ref)}{_policy_clauses(after, changed)}"
     yield from _settings(ctx, before, after)
 
 
@@ -66,8 +71,8 @@ def _create_text(ctx: Context, obj: Code) -> str:
             return _view_text(ctx, obj, "CREATE VIEW")
         case MaterializedView():
             text = f"CREATE MATERIALIZED VIEW {ctx.name(obj.name)}"
-            text += f"\nUSING {obj.access_method}" if obj.access_method is not None else ""
-            text += f"\nWITH {parameters(obj.parameters)}" if obj.parameters else ""
+            text += clause("\nUSING {}", obj.access_method)
+            text += clause("\nWITH {}", parameters(obj.parameters))
             return f"{text} AS\n {obj.definition}" + ("" if obj.populated else "\nWITH NO DATA")
         case Routine():
             return obj.definition.replace("CREATE OR REPLACE", "CREATE", 1)
@@ -79,44 +84,49 @@ def _create_text(ctx: Context, obj: Code) -> str:
         case Trigger() | Rule():
             return obj.definition
         case EventTrigger():
-            text = f"CREATE EVENT TRIGGER {quote(obj.name)} ON {obj.event}"
-            if obj.tags:
-                text += f"\n    WHEN TAG IN ({', '.join(map(text_literal, obj.tags))})"
-            return f"{text}\n    EXECUTE PROCEDURE {obj.function}()"
+            tags = clause("\n    WHEN TAG IN ({})", ", ".join(map(text_literal, obj.tags)))
+            head = f"CREATE EVENT TRIGGER {quote(obj.name)} ON {obj.event}{tags}"
+            return f"{head}\n    EXECUTE PROCEDURE {obj.function}()"
         case Policy():
             return _policy_text(ctx, obj)
         case Statistics():
             return f"CREATE STATISTICS {ctx.name(obj.name)} {obj.definition}"
 
 
-def _settings(ctx: Context, before: Code | None, after: Code) -> Statements:
-    """Set what CREATE cannot express: columns, whether a trigger fires, a statistics target."""
-    match after:
-        case View():
-            yield from _columns(ctx, before.columns if isinstance(before, View) else (), after)
-        case MaterializedView():
-            was = before if isinstance(before, MaterializedView) else after
-            yield from _storage(ctx.name(after.name), was, after)
-            yield from _columns(ctx, () if before is None else was.columns, after)
+def _as_created(obj: Code) -> Code:
+    """Return *obj* without what CREATE cannot express."""
+    match obj:
+        case View() | MaterializedView():
+            return replace(obj, columns=())
         case Trigger() | EventTrigger() | Rule():
-            enabled = before.enabled if isinstance(before, Switched) else "ENABLE"
-            if enabled != after.enabled:
-                word, name = after.kind.value.upper(), quote(after.name)
-                yield (
-                    f"ALTER EVENT TRIGGER {name} {after.enabled}"
-                    if isinstance(after, EventTrigger)
-                    else f"ALTER TABLE {ctx.name(after.table)} {after.enabled} {word} {name}"
-                )
+            return replace(obj, enabled="ENABLE")
         case Statistics():
-            if after.target != (before.target if isinstance(before, Statistics) else None):
-                target = -1 if after.target is None else after.target
-                yield f"ALTER STATISTICS {ctx.name(after.name)} SET STATISTICS {target}"
+            return replace(obj, target=None)
         case _:
-            pass
+            return obj
+
+
+def _settings(ctx: Context, before: Code, after: Code) -> Statements:
+    """Set what CREATE cannot express: columns, whether a trigger fires, a statistics target."""
+    match before, after:
+        case View() as was, View() as view:
+            yield from _columns(ctx, was.columns, view)
+        case MaterializedView() as was, MaterializedView() as view:
+            yield from _storage(ctx.name(view.name), was, view)
+            yield from _columns(ctx, was.columns, view)
+        case EventTrigger() as was, EventTrigger() as now if was.enabled != now.enabled:
+            yield f"ALTER EVENT TRIGGER {quote(now.name)} {now.enabled}"
+        case (Trigger() | Rule()) as was, (Trigger() | Rule()) as now:
+            if was.enabled != now.enabled:
+                what = f"{now.enabled} {now.kind.value.upper()} {quote(now.name)}"
+                yield f"ALTER TABLE {ctx.name(now.table)} {what}"
+        case Statistics() as was, Statistics() as now:
+            alter = f"ALTER STATISTICS {ctx.name(now.name)}"
+            yield from set_changed(alter, was, now, {"target": statistics_target})
 
 
 def _view_text(ctx: Context, view: View, verb: str) -> str:
-    with_ = f"\nWITH {parameters(view.parameters)}" if view.parameters else ""
+    with_ = clause("\nWITH {}", parameters(view.parameters))
     return f"{verb} {ctx.name(view.name)}{with_} AS\n {view.definition}"
 
 
@@ -128,23 +138,18 @@ def _columns(
     pairs = [(was, now) for was, now in both if now is not None]
     for was, now in pairs:
         if now.default != (was.default if was is not None else None):
-            what = f"SET DEFAULT {now.default}" if now.default is not None else "DROP DEFAULT"
-            yield f"ALTER VIEW {name} ALTER COLUMN {quote(now.name)} {what}"
+            yield f"ALTER VIEW {name} ALTER COLUMN {quote(now.name)} {default_setting(now.default)}"
     for was, now in pairs:
         if now.comment != (was.comment if was is not None else None):
             yield comment(f"COLUMN {name}.{quote(now.name)}", now.comment)
 
 
 def _storage(name: str, before: MaterializedView, after: MaterializedView) -> Statements:
-    yield from set_parameters(
-        f"ALTER MATERIALIZED VIEW {name}", before.parameters, after.parameters
-    )
-    if before.access_method != after.access_method:
-        method = after.access_method or "DEFAULT"
-        yield f"ALTER MATERIALIZED VIEW {name} SET ACCESS METHOD {method}"
+    alter = f"ALTER MATERIALIZED VIEW {name}"
+    yield from set_parameters(alter, before.parameters, after.parameters)
+    yield from set_changed(alter, before, after, {"access_method": STORAGE["access_method"]})
     if before.populated != after.populated:
-        ending = "" if after.populated else " WITH NO DATA"
-        yield f"REFRESH MATERIALIZED VIEW {name}{ending}"
+        yield f"REFRESH MATERIALIZED VIEW {name}{'' if after.populated else ' WITH NO DATA'}"
 
 
 def aggregate_arguments(aggregate: Aggregate) -> str:
@@ -153,20 +158,15 @@ def aggregate_arguments(aggregate: Aggregate) -> str:
 
 
 def _policy_text(ctx: Context, policy: Policy) -> str:
-    text = f"CREATE POLICY {quote(policy.name)} ON {ctx.name(policy.table)}"
-    text += "" if policy.permissive else "\n    AS RESTRICTIVE"
-    text += f"\n    FOR {policy.command}" if policy.command != "ALL" else ""
-    text += f"\n    TO {_roles(policy)}" if policy.roles != ("public",) else ""
-    text += f"\n    USING ({policy.using})" if policy.using is not None else ""
-    return text + (f"\n    WITH CHECK ({policy.check})" if policy.check is not None else "")
+    changed = {"roles"} if policy.roles != ("public",) else set[str]()
+    changed |= {name for name in ("using", "check") if getattr(policy, name) is not None}
+    head = "" if policy.permissive else "\n    AS RESTRICTIVE"
+    head += f"\n    FOR {policy.command}" if policy.command != "ALL" else ""
+    return f"CREATE {ref_sql(ctx, policy.ref)}{head}{_policy_clauses(policy, changed)}"
 
 
-def _altered_policy(ctx: Context, policy: Policy, changed: Collection[str]) -> str:
-    text = f"ALTER POLICY {quote(policy.name)} ON {ctx.name(policy.table)}"
-    text += f"\n    TO {_roles(policy)}" if "roles" in changed else ""
+def _policy_clauses(policy: Policy, changed: Collection[str]) -> str:
+    roles = ", ".join("PUBLIC" if role == "public" else quote(role) for role in policy.roles)
+    text = f"\n    TO {roles}" if "roles" in changed else ""
     text += f"\n    USING ({policy.using})" if "using" in changed else ""
     return text + (f"\n    WITH CHECK ({policy.check})" if "check" in changed else "")
-
-
-def _roles(policy: Policy) -> str:
-    return ", ".join("PUBLIC" if role == "public" else quote(role) for role in policy.roles)

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from dbwarden.dialects.clauses import Settings, clause, generated_clause, set_changed
 from dbwarden.dialects.postgresql.ddl.capacity import Effect, conversion_effect
 from dbwarden.dialects.postgresql.ddl.casts import cast, without_modifier
-from dbwarden.dialects.postgresql.ddl.constraints import set_parameters
+from dbwarden.dialects.postgresql.ddl.constraints import set_parameters, statistics_target
 from dbwarden.dialects.postgresql.ddl.context import (
     LARGEST,
     Context,
@@ -39,17 +40,13 @@ def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
     """Return ``name type ...``, as in CREATE TABLE and after ADD COLUMN."""
     serial = ctx.serial(table, column)
     text = f"{quote(column.name)} {serial or column.type}"
-    if column.compression is not None:
-        text += f" COMPRESSION {column.compression}"
-    if column.collation is not None:
-        text += f" COLLATE {column.collation}"
+    text += clause(" COMPRESSION {}", column.compression) + clause(" COLLATE {}", column.collation)
     if column.identity is not None:
         text += f" {identity_clause(ctx, table, column, column.identity)}"
     elif column.generated is not None:
-        sort = "STORED" if column.generated.stored else "VIRTUAL"
-        text += f" GENERATED ALWAYS AS ({column.generated.expression}) {sort}"
-    elif column.default is not None and serial is None:
-        text += f" DEFAULT {column.default}"
+        text += f" {generated_clause(column.generated, f'({column.generated.expression})')}"
+    elif serial is None:
+        text += clause(" DEFAULT {}", column.default)
     return text + not_null_clause(column)
 
 
@@ -209,8 +206,7 @@ def _type_statements(
     label = ctx.label(table, after.name)
     own = f"ALTER TABLE {ctx.name(table)}"
     text = f"{own}\n    ALTER COLUMN {quote(after.name)} TYPE {after.type}"
-    if after.collation is not None:
-        text += f" COLLATE {after.collation}"
+    text += clause(" COLLATE {}", after.collation)
     asked = ctx.options.using.get(label)
     zoned = None if asked else zone_conversion(ctx, before, after)
     using = asked or zoned or conversion(ctx, label, before, after)
@@ -334,13 +330,12 @@ def continue_after_rows(
 def _settings(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     """Change statistics, storage, compression, parameters and comment."""
     alter = ctx.alter(table, after.name)
-    if before.statistics != after.statistics:
-        target = -1 if after.statistics is None else after.statistics
-        yield f"{alter} SET STATISTICS {target}"
-    if before.storage != after.storage:
-        yield f"{alter} SET STORAGE {after.storage or _default_storage(ctx, after)}"
-    if before.compression != after.compression:
-        yield f"{alter} SET COMPRESSION {after.compression or 'default'}"
+    settings: Settings = {
+        "statistics": statistics_target,
+        "storage": lambda storage: f"SET STORAGE {storage or _default_storage(ctx, after)}",
+        "compression": lambda method: f"SET COMPRESSION {method or 'default'}",
+    }
+    yield from set_changed(alter, before, after, settings)
     yield from set_parameters(alter, before.parameters, after.parameters)
     yield from part_comment(ctx, table, after, before=before.comment)
 

@@ -1,7 +1,9 @@
 """Render constraints and indexes. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from dbwarden.dialects.clauses import clause, foreign_key_actions, set_changed
 from dbwarden.dialects.postgresql.ddl.context import (
     Context,
     Statements,
@@ -10,7 +12,7 @@ from dbwarden.dialects.postgresql.ddl.context import (
 )
 from dbwarden.dialects.postgresql.ddl.names import columns
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
-from dbwarden.diff.alterable import differing
+from dbwarden.diff.alterable import differing, index_keys
 from dbwarden.diff.changes import Drop
 from dbwarden.diff.partitioned_indexes import whole_of
 from dbwarden.diff.statements import Sql
@@ -35,8 +37,8 @@ KEPT = "The partition keeps its own key, which is part of the index."
 
 
 def parameters(items: Parameters) -> str:
-    """Return ``(fillfactor = 70, ...)``."""
-    return "(" + ", ".join(f"{name} = {_value(value)}" for name, value in items) + ")"
+    """Return ``(fillfactor = 70, ...)``; nothing if there are none."""
+    return clause("({})", ", ".join(f"{name} = {_value(value)}" for name, value in items))
 
 
 def _value(value: str) -> str:
@@ -47,31 +49,33 @@ def _value(value: str) -> str:
 def constraint_clause(ctx: Context, constraint: Constraint) -> str:
     """Return ``CONSTRAINT name ...``, as in CREATE TABLE and after ADD."""
     named = f"CONSTRAINT {quote(constraint.name)} " if constraint.name is not None else ""
-    return named + _body(ctx, constraint) + _suffix(constraint)
+    return named + _body(ctx, constraint)
 
 
 def _body(ctx: Context, constraint: Constraint) -> str:
     match constraint:
         case PrimaryKey():
-            return f"PRIMARY KEY {_key(constraint)}"
+            return f"PRIMARY KEY {_key(constraint)}{deferral(constraint)}"
         case Unique():
-            nulls = "NULLS NOT DISTINCT " if constraint.nulls_not_distinct else ""
-            return f"UNIQUE {nulls}{_key(constraint)}"
+            nulls = "NULLS NOT DISTINCT " * constraint.nulls_not_distinct
+            return f"UNIQUE {nulls}{_key(constraint)}{deferral(constraint)}"
         case ForeignKey():
-            return _foreign_key(ctx, constraint)
+            return f"{_foreign_key(ctx, constraint)}{deferral(constraint)}{_state(constraint)}"
         case Check():
-            inherit = " NO INHERIT" if constraint.no_inherit else ""
-            return f"CHECK {_parenthesized(constraint.expression)}{inherit}"
+            text = constraint.expression
+            text = text if _enclosed(text) else f"({text})"
+            return f"CHECK {text}{' NO INHERIT' * constraint.no_inherit}{_state(constraint)}"
         case Exclusion():
-            return constraint.definition
+            return constraint.definition + deferral(constraint)
 
 
-def _parenthesized(expression: str) -> str:
-    """Return *expression* in exactly one pair of outer parentheses."""
-    return expression if _enclosed(expression) else f"({expression})"
+def _state(constraint: Check | ForeignKey) -> str:
+    valid = " NOT VALID" * (not constraint.validated)
+    return " NOT ENFORCED" * (not constraint.enforced) + valid
 
 
 def _enclosed(text: str) -> bool:
+    """Return whether *text* has one pair of outer parentheses."""
     if not (text.startswith("(") and text.endswith(")")):
         return False
     depth, quoted = 0, ""
@@ -88,13 +92,11 @@ def _enclosed(text: str) -> bool:
 
 
 def _key(key: Key) -> str:
-    names = columns(key.columns)
-    text = f"({names} WITHOUT OVERLAPS)" if key.without_overlaps else f"({names})"
-    if key.include:
-        text += f" INCLUDE ({columns(key.include)})"
-    if key.parameters:
-        text += f" WITH {parameters(key.parameters)}"
-    return text
+    return (
+        f"({columns(key.columns)}{' WITHOUT OVERLAPS' * key.without_overlaps})"
+        + clause(" INCLUDE ({})", columns(key.include))
+        + clause(" WITH {}", parameters(key.parameters))
+    )
 
 
 def _foreign_key(ctx: Context, key: ForeignKey) -> str:
@@ -104,22 +106,12 @@ def _foreign_key(ctx: Context, key: ForeignKey) -> str:
         own[-1], referred[-1] = f"PERIOD {own[-1]}", f"PERIOD {referred[-1]}"
     text = f"FOREIGN KEY ({', '.join(own)})"
     text += f" REFERENCES {ctx.name(key.references)} ({', '.join(referred)})"
-    if key.match != "SIMPLE":
-        text += f" MATCH {key.match}"
-    if key.on_update != "NO ACTION":
-        text += f" ON UPDATE {key.on_update}"
-    if key.on_delete != "NO ACTION":
-        text += f" ON DELETE {key.on_delete}"
-        text += f" ({columns(key.on_delete_columns)})" if key.on_delete_columns else ""
-    return text
+    return text + foreign_key_actions(key, columns(key.on_delete_columns))
 
 
-def _suffix(constraint: Constraint) -> str:
-    text = deferral(constraint) if not isinstance(constraint, Check) else ""
-    if isinstance(constraint, Check | ForeignKey):
-        text += "" if constraint.enforced else " NOT ENFORCED"
-        text += "" if constraint.validated else " NOT VALID"
-    return text
+def statistics_target(target: int | None) -> str:
+    """Return ``SET STATISTICS ...``."""
+    return f"SET STATISTICS {-1 if target is None else target}"
 
 
 def deferral(constraint: Key | ForeignKey | Exclusion) -> str:
@@ -130,16 +122,12 @@ def deferral(constraint: Key | ForeignKey | Exclusion) -> str:
 
 def after_constraint(ctx: Context, table: QualifiedName, constraint: Constraint) -> Statements:
     """Set the properties of a new constraint that its clause cannot express."""
-    own = ctx.name(table)
-    if isinstance(constraint, Key) and constraint.clustered:
-        yield f"ALTER TABLE {own} CLUSTER ON {quote(constraint.name or '')}"
-    yield from part_comment(ctx, table, constraint)
-    if isinstance(constraint, KEYS) and constraint.index_comment is not None:
-        yield _index_comment(ctx, table, constraint)
-
-
-def _index_comment(ctx: Context, table: QualifiedName, key: Key | Exclusion) -> str:
-    return comment(f"INDEX {ctx.index(table, key.name or '')}", key.index_comment)
+    new = replace(constraint, comment=None)
+    if isinstance(new, KEYS):
+        new = replace(new, index_comment=None)
+    if isinstance(new, Key):
+        new = replace(new, clustered=False)
+    return alter_constraint(ctx, table, new, constraint)
 
 
 def add_constraint(ctx: Context, table: QualifiedName, constraint: Constraint) -> Statements:
@@ -166,7 +154,7 @@ def alter_constraint(
     if isinstance(before, KEYS) and isinstance(after, KEYS):
         yield from alter_index(ctx, table, before, after)
         if "index_comment" in changed:
-            yield _index_comment(ctx, table, after)
+            yield comment(f"INDEX {ctx.index(table, after.key)}", after.index_comment)
     else:
         yield from part_comment(ctx, table, after, before=before.comment)
 
@@ -193,44 +181,28 @@ def set_parameters(alter: str, before: Parameters, after: Parameters) -> Iterato
         yield f"{alter} RESET ({', '.join(gone)})"
 
 
-def _cluster(table: str, index: str, clustered: bool) -> str:
-    text = f"CLUSTER ON {quote(index)}" if clustered else "SET WITHOUT CLUSTER"
-    return f"ALTER TABLE {table} {text}"
-
-
 def index_text(ctx: Context, table: QualifiedName, index: Index, *, online: bool = False) -> str:
     """Return ``CREATE INDEX ...``."""
-    unique = "UNIQUE " if index.unique else ""
-    concurrently = "CONCURRENTLY " if online else ""
-    method = f" USING {index.method}" if index.method != "btree" else ""
-    keys = ", ".join(_index_key(column) for column in index.columns)
     relation = ctx.tables.get(table)
     alone = relation is not None and relation.partition_by is not None and not index.valid
-    on = f"{'ONLY ' * alone}{ctx.name(table)}"
-    head = f"CREATE {unique}INDEX {concurrently}{quote(index.name)} ON {on}"
-    text = f"{head}{method} ({keys})"
-    if index.include:
-        text += f" INCLUDE ({columns(index.include)})"
-    if index.nulls_not_distinct:
-        text += " NULLS NOT DISTINCT"
-    if index.parameters:
-        text += f"\n    WITH {parameters(index.parameters)}"
-    if index.where is not None:
-        text += f"\n    WHERE {index.where}"
-    return text
+    head = f"CREATE {'UNIQUE ' * index.unique}INDEX {'CONCURRENTLY ' * online}{quote(index.name)}"
+    method = f" USING {index.method}" if index.method != "btree" else ""
+    keys = ", ".join(_index_key(column) for column in index.columns)
+    return (
+        f"{head} ON {'ONLY ' * alone}{ctx.name(table)}{method} ({keys})"
+        + clause(" INCLUDE ({})", columns(index.include))
+        + " NULLS NOT DISTINCT" * index.nulls_not_distinct
+        + clause("\n    WITH {}", parameters(index.parameters))
+        + clause("\n    WHERE {}", index.where)
+    )
 
 
 def _index_key(key: IndexColumn) -> str:
     text = quote(key.column) if key.column is not None else key.expression or ""
-    if key.collation is not None:
-        text += f" COLLATE {key.collation}"
-    if key.operator_class is not None:
-        text += f" {key.operator_class}"
+    text += clause(" COLLATE {}", key.collation) + clause(" {}", key.operator_class)
     if key.descending:
-        text += " DESC" if key.nulls_first else " DESC NULLS LAST"
-    elif key.nulls_first:
-        text += " NULLS FIRST"
-    return text
+        return f"{text} DESC" if key.nulls_first else f"{text} DESC NULLS LAST"
+    return text + " NULLS FIRST" * key.nulls_first
 
 
 def add_index(ctx: Context, table: QualifiedName, index: Index) -> Statements:
@@ -241,23 +213,8 @@ def add_index(ctx: Context, table: QualifiedName, index: Index) -> Statements:
 
 def after_index(ctx: Context, table: QualifiedName, index: Index) -> Statements:
     """Set the properties of a new index that CREATE INDEX cannot express."""
-    name = ctx.index(table, index.name)
-    yield from _statistics_targets(name, index.columns)
-    if index.clustered:
-        yield _cluster(ctx.name(table), index.name, True)
-    yield from part_comment(ctx, table, index)
-
-
-def _statistics_targets(
-    name: str,
-    after: tuple[IndexColumn, ...],
-    before: tuple[IndexColumn, ...] = (),
-) -> Statements:
-    for place, key in enumerate(after):
-        old = before[place].statistics if before else None
-        if key.statistics != old:
-            target = -1 if key.statistics is None else key.statistics
-            yield f"ALTER INDEX {name} ALTER COLUMN {place + 1} SET STATISTICS {target}"
+    new = replace(index, columns=index_keys(index), clustered=False, comment=None)
+    return alter_index(ctx, table, new, index)
 
 
 def drop_index(ctx: Context, change: Drop, index: Index) -> Statements:
@@ -281,7 +238,10 @@ def alter_index(
         name = ctx.index(table, after.key)
         yield from set_parameters(f"ALTER INDEX {name}", before.parameters, after.parameters)
         if isinstance(before, Index) and isinstance(after, Index):
-            yield from _statistics_targets(name, after.columns, before.columns)
+            for place, (was, now) in enumerate(zip(before.columns, after.columns, strict=True), 1):
+                alter = f"ALTER INDEX {name} ALTER COLUMN {place}"
+                yield from set_changed(alter, was, now, {"statistics": statistics_target})
         if before.clustered != after.clustered:
-            yield _cluster(ctx.name(table), after.key, after.clustered)
+            what = f"CLUSTER ON {quote(after.key)}" if after.clustered else "SET WITHOUT CLUSTER"
+            yield f"ALTER TABLE {ctx.name(table)} {what}"
     yield from part_comment(ctx, table, after, before=before.comment)

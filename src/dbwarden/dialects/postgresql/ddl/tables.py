@@ -1,5 +1,6 @@
 """Render tables. Pure."""
 
+from dbwarden.dialects.clauses import Settings, clause, set_changed
 from dbwarden.dialects.postgresql.ddl.columns import after_column, alter_column, column_clause
 from dbwarden.dialects.postgresql.ddl.constraints import (
     add_constraint,
@@ -12,7 +13,24 @@ from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.inheritance import reaches_children
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, PartitionOf, PrimaryKey, Table, Unique
+from dbwarden.schema import Column, PrimaryKey, Table, Unique
+
+
+def _replica_identity(identity: str) -> str:
+    _, using, index = identity.partition("USING INDEX ")
+    return f"REPLICA IDENTITY {using}{quote(index)}" if index else f"REPLICA IDENTITY {identity}"
+
+
+STORAGE: Settings = {
+    "unlogged": lambda unlogged: f"SET {'UN' * unlogged}LOGGED",
+    "access_method": lambda method: f"SET ACCESS METHOD {method or 'DEFAULT'}",
+}
+_SETTINGS: Settings = {
+    "row_security": lambda on: f"{'ENABLE' if on else 'DISABLE'} ROW LEVEL SECURITY",
+    "force_row_security": lambda on: f"{'NO ' * (not on)}FORCE ROW LEVEL SECURITY",
+    "replica_identity": _replica_identity,
+}
+"""What CREATE TABLE cannot express."""
 
 
 def create_table(ctx: Context, table: Table) -> Statements:
@@ -28,7 +46,8 @@ def create_table(ctx: Context, table: Table) -> Statements:
             yield from after_constraint(ctx, table.name, constraint)
     for key in repeated:
         yield from add_constraint(ctx, table.name, key)
-    yield from _table_settings(ctx, Table(name=table.name), table)
+    alter = f"ALTER TABLE {ctx.name(table.name)}"
+    yield from set_changed(alter, Table(name=table.name), table, _SETTINGS)
 
 
 def _repeated_keys(table: Table) -> tuple[Unique, ...]:
@@ -48,23 +67,20 @@ def _create_text(ctx: Context, table: Table) -> str:
     own = [each for each in table.constraints if not each.inherited and each not in repeated]
     clauses = [column_clause(ctx, table.name, c) for c in table.columns if not c.inherited]
     clauses += [constraint_clause(ctx, each) for each in own]
-    inside = ",\n    ".join(clauses)
-    text = f"CREATE {'UNLOGGED ' if table.unlogged else ''}TABLE {ctx.name(table.name)}"
+    inside = clause(" (\n    {}\n)", ",\n    ".join(clauses))
+    text = f"CREATE {'UNLOGGED ' * table.unlogged}TABLE {ctx.name(table.name)}"
     if table.partition_of is not None:
-        text += f" PARTITION OF {ctx.name(table.partition_of.parent)}"
-        text += f" (\n    {inside}\n)" if clauses else ""
-        text += f"\n    {table.partition_of.bound}"
+        of = table.partition_of
+        text += f" PARTITION OF {ctx.name(of.parent)}{inside}\n    {of.bound}"
     else:
-        text += f" (\n    {inside}\n)" if clauses else " ()"
-    if table.inherits:
-        text += f"\nINHERITS ({', '.join(ctx.name(parent) for parent in table.inherits)})"
-    if table.partition_by is not None:
-        text += f"\nPARTITION BY {table.partition_by}"
-    if table.access_method is not None:
-        text += f"\nUSING {table.access_method}"
-    if table.parameters:
-        text += f"\nWITH {parameters(table.parameters)}"
-    return text
+        text += inside or " ()"
+    return (
+        text
+        + clause("\nINHERITS ({})", ", ".join(ctx.name(parent) for parent in table.inherits))
+        + clause("\nPARTITION BY {}", table.partition_by)
+        + clause("\nUSING {}", table.access_method)
+        + clause("\nWITH {}", parameters(table.parameters))
+    )
 
 
 def _inherited_columns(ctx: Context, table: Table) -> Statements:
@@ -108,46 +124,23 @@ def alter_table(ctx: Context, before: Table, after: Table) -> Statements:
             f' hand: dbwarden make-migrations --empty -m "partition {label}".',
         )
     yield from _parents(ctx, before, after)
-    name = ctx.name(after.name)
-    if before.unlogged != after.unlogged:
-        yield f"ALTER TABLE {name} SET {'UN' * after.unlogged}LOGGED"
-    if before.access_method != after.access_method:
-        method = after.access_method or "DEFAULT"
-        yield f"ALTER TABLE {name} SET ACCESS METHOD {method}"
-    yield from set_parameters(f"ALTER TABLE {name}", before.parameters, after.parameters)
-    yield from _table_settings(ctx, before, after)
+    alter = f"ALTER TABLE {ctx.name(after.name)}"
+    yield from set_changed(alter, before, after, STORAGE)
+    yield from set_parameters(alter, before.parameters, after.parameters)
+    yield from set_changed(alter, before, after, _SETTINGS)
 
 
 def _parents(ctx: Context, before: Table, after: Table) -> Statements:
     name = ctx.name(after.name)
     if before.partition_of != after.partition_of:
-        if before.partition_of is not None:
-            yield _partition(ctx, before.partition_of, f"DETACH PARTITION {name}")
-        if after.partition_of is not None:
-            bound = f"ATTACH PARTITION {name}\n    {after.partition_of.bound}"
-            yield _partition(ctx, after.partition_of, bound)
+        if (of := before.partition_of) is not None:
+            yield f"ALTER TABLE {ctx.name(of.parent)}\n    DETACH PARTITION {name}"
+        if (of := after.partition_of) is not None:
+            attach = f"ATTACH PARTITION {name}\n    {of.bound}"
+            yield f"ALTER TABLE {ctx.name(of.parent)}\n    {attach}"
     for parent in before.inherits:
         if parent not in after.inherits:
             yield f"ALTER TABLE {name} NO INHERIT {ctx.name(parent)}"
     for parent in after.inherits:
         if parent not in before.inherits:
             yield f"ALTER TABLE {name} INHERIT {ctx.name(parent)}"
-
-
-def _partition(ctx: Context, of: PartitionOf, what: str) -> str:
-    return f"ALTER TABLE {ctx.name(of.parent)}\n    {what}"
-
-
-def _table_settings(ctx: Context, before: Table, after: Table) -> Statements:
-    """Set row security and replica identity."""
-    name = ctx.name(after.name)
-    if before.row_security != after.row_security:
-        word = "ENABLE" if after.row_security else "DISABLE"
-        yield f"ALTER TABLE {name} {word} ROW LEVEL SECURITY"
-    if before.force_row_security != after.force_row_security:
-        word = "FORCE" if after.force_row_security else "NO FORCE"
-        yield f"ALTER TABLE {name} {word} ROW LEVEL SECURITY"
-    if before.replica_identity != after.replica_identity:
-        index = after.replica_index
-        chosen = after.replica_identity if index is None else f"USING INDEX {quote(index)}"
-        yield f"ALTER TABLE {name} REPLICA IDENTITY {chosen}"

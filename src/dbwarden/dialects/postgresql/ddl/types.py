@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dbwarden.dialects.clauses import Settings, clause, default_setting, set_changed
 from dbwarden.dialects.postgresql.ddl.columns import (
     can_start,
     continue_after_rows,
@@ -17,6 +18,7 @@ from dbwarden.dialects.postgresql.ddl.context import (
     ref_sql,
 )
 from dbwarden.dialects.postgresql.ddl.names import is_own
+from dbwarden.dialects.postgresql.ddl.tables import STORAGE
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.changes import RebuildType, Rebuilt
 from dbwarden.diff.compare import pair
@@ -44,7 +46,7 @@ def create_type(ctx: Context, obj: TypeObject) -> Statements:
             yield _extension_text(ctx, obj)
         case Enum():
             values = ",\n    ".join(text_literal(value) for value in obj.values)
-            inside = f"(\n    {values}\n)" if obj.values else "()"
+            inside = clause("(\n    {}\n)", values) or "()"
             yield f"CREATE TYPE {ctx.name(obj.name)} AS ENUM {inside}"
         case Domain():
             yield from _create_domain(ctx, obj)
@@ -61,7 +63,7 @@ def alter_type(ctx: Context, before: TypeObject, after: TypeObject) -> Statement
     """Alter a type, extension or sequence in place."""
     match before, after:
         case Extension(), Extension():
-            yield from _alter_extension(before, after)
+            yield from set_changed(f"ALTER {ref_sql(ctx, after.ref)}", before, after, _EXTENSION)
         case Enum(), Enum():
             yield from _alter_enum(ctx, before, after)
         case Domain(), Domain():
@@ -70,24 +72,23 @@ def alter_type(ctx: Context, before: TypeObject, after: TypeObject) -> Statement
             yield from _alter_composite(ctx, before, after)
         case Sequence(), Sequence():
             yield from _alter_sequence(ctx, before, after)
-        case _:
-            pass
 
 
 def _extension_text(ctx: Context, extension: Extension) -> str:
-    text = f"CREATE EXTENSION {quote(extension.name)}"
-    if not is_own(extension.namespace, ctx.desired.default_namespace):
-        text += f" WITH SCHEMA {quote(extension.namespace)}"
-    return text + (f" VERSION {text_literal(extension.version)}" if extension.version else "")
+    own = is_own(extension.namespace, ctx.desired.default_namespace)
+    schema = clause(" WITH SCHEMA {}", None if own else quote(extension.namespace))
+    version = clause(" VERSION {}", extension.version and text_literal(extension.version))
+    return f"CREATE EXTENSION {quote(extension.name)}{schema}{version}"
 
 
-def _alter_extension(before: Extension, after: Extension) -> Statements:
-    name = quote(after.name)
-    if before.version != after.version:
-        to = f" TO {text_literal(after.version)}" if after.version is not None else ""
-        yield f"ALTER EXTENSION {name} UPDATE{to}"
-    if before.namespace != after.namespace:
-        yield f"ALTER EXTENSION {name} SET SCHEMA {quote(after.namespace)}"
+_EXTENSION: Settings = {
+    "version": lambda version: "UPDATE" + clause(" TO {}", version and text_literal(version)),
+    "namespace": lambda namespace: f"SET SCHEMA {quote(namespace)}",
+}
+_DOMAIN: Settings = {
+    "default": default_setting,
+    "not_null": lambda required: f"{'SET' if required else 'DROP'} NOT NULL",
+}
 
 
 def _alter_enum(ctx: Context, before: Enum, after: Enum) -> Statements:
@@ -168,43 +169,29 @@ def _convert_column(ctx: Context, table: QualifiedName, was: Column, now: Column
 
 
 def _create_domain(ctx: Context, domain: Domain) -> Statements:
-    name = ctx.name(domain.name)
-    lines = [f"CREATE DOMAIN {name} AS {domain.type}"]
-    if domain.collation is not None:
-        lines[0] += f" COLLATE {domain.collation}"
-    if domain.default is not None:
-        lines.append(f"DEFAULT {domain.default}")
-    if domain.not_null:
-        lines.append("NOT NULL")
-    lines += [_check(check) for check in domain.checks if check.validated]
-    yield "\n    ".join(lines)
-    for check in domain.checks:
-        if not check.validated:
-            yield f"ALTER DOMAIN {name} ADD {_check(check)} NOT VALID"
-        if check.comment is not None:
-            yield _check_comment(name, check)
+    checks = [check for check in domain.checks if check.validated]
+    collate, default = clause(" COLLATE {}", domain.collation), clause("DEFAULT {}", domain.default)
+    lines = [
+        f"CREATE DOMAIN {ctx.name(domain.name)} AS {domain.type}{collate}",
+        default,
+        "NOT NULL" * domain.not_null,
+        *map(_check, checks),
+    ]
+    yield "\n    ".join(filter(None, lines))
+    created = tuple(replace(check, comment=None) for check in checks)
+    yield from _alter_domain(ctx, replace(domain, checks=created), domain)
 
 
 def _check(check: DomainCheck) -> str:
     return f"CONSTRAINT {quote(check.name)} CHECK ({check.expression})"
 
 
-def _check_comment(domain: str, check: DomainCheck) -> str:
-    return comment(f"CONSTRAINT {quote(check.name)} ON DOMAIN {domain}", check.comment)
-
-
 def _alter_domain(ctx: Context, before: Domain, after: Domain) -> Statements:
     name = ctx.name(after.name)
-    if before.default != after.default:
-        what = f"SET DEFAULT {after.default}" if after.default is not None else "DROP DEFAULT"
-        yield f"ALTER DOMAIN {name} {what}"
-    if before.not_null != after.not_null:
-        word = "SET" if after.not_null else "DROP"
-        yield f"ALTER DOMAIN {name} {word} NOT NULL"
+    yield from set_changed(f"ALTER DOMAIN {name}", before, after, _DOMAIN)
     names = dict(_renamed_checks(before.checks, after.checks))
     for old, new in names.items():  # recreating it is refused while an array of the domain is
-        text = f"ALTER DOMAIN {name} RENAME CONSTRAINT {quote(old)} TO {quote(new)}"
-        yield text
+        yield f"ALTER DOMAIN {name} RENAME CONSTRAINT {quote(old)} TO {quote(new)}"
     checks = tuple(
         replace(check, name=names.get(check.name, check.name)) for check in before.checks
     )
@@ -236,10 +223,9 @@ def _domain_check(domain: str, was: DomainCheck | None, now: DomainCheck | None)
         ending = "" if now.validated else " NOT VALID"
         yield f"ALTER DOMAIN {domain}\n    ADD {_check(now)}{ending}"
     elif was is not None and was.validated != now.validated:
-        validate = f"ALTER DOMAIN {domain} VALIDATE CONSTRAINT {quote(now.name)}"
-        yield validate
+        yield f"ALTER DOMAIN {domain} VALIDATE CONSTRAINT {quote(now.name)}"
     if now.comment != (was.comment if was is not None and stays else None):
-        yield _check_comment(domain, now)
+        yield comment(f"CONSTRAINT {quote(now.name)} ON DOMAIN {domain}", now.comment)
 
 
 def _is_unchanged(was: DomainCheck, now: DomainCheck) -> bool:
@@ -248,18 +234,11 @@ def _is_unchanged(was: DomainCheck, now: DomainCheck) -> bool:
 
 
 def _create_composite(ctx: Context, type_: CompositeType) -> Statements:
-    name = ctx.name(type_.name)
-    lines = ",\n    ".join(_attribute(attribute) for attribute in type_.attributes)
-    inside = f"(\n    {lines}\n)" if lines else "()"
-    yield f"CREATE TYPE {name} AS {inside}"
-    for attribute in type_.attributes:
-        if attribute.comment is not None:
-            yield comment(f"COLUMN {name}.{quote(attribute.name)}", attribute.comment)
-
-
-def _attribute(attribute: Attribute) -> str:
-    text = f"{quote(attribute.name)} {attribute.type}"
-    return f"{text} COLLATE {attribute.collation}" if attribute.collation is not None else text
+    lines = ",\n    ".join(f"{quote(item.name)} {_type_of(item)}" for item in type_.attributes)
+    inside = clause("(\n    {}\n)", lines) or "()"
+    yield f"CREATE TYPE {ctx.name(type_.name)} AS {inside}"
+    created = tuple(replace(item, comment=None) for item in type_.attributes)
+    yield from _alter_composite(ctx, replace(type_, attributes=created), type_)
 
 
 def _alter_composite(ctx: Context, before: CompositeType, after: CompositeType) -> Statements:
@@ -268,21 +247,18 @@ def _alter_composite(ctx: Context, before: CompositeType, after: CompositeType) 
         if was == now:
             continue
         if was is not None and now is None:
-            lost = (ctx.label(before.name, was.name),)
             text = f"ALTER TYPE {name} DROP ATTRIBUTE {quote(was.name)}"
-            yield Sql(text, destroys=lost)
+            yield Sql(text, destroys=(ctx.label(before.name, was.name),))
         elif was is None and now is not None:
-            yield f"ALTER TYPE {name} ADD ATTRIBUTE {_attribute(now)}"
+            yield f"ALTER TYPE {name} ADD ATTRIBUTE {quote(now.name)} {_type_of(now)}"
         elif was is not None and now is not None and _type_of(was) != _type_of(now):
-            collate = f" COLLATE {now.collation}" if now.collation is not None else ""
-            what = f"ALTER ATTRIBUTE {quote(now.name)} TYPE {now.type}{collate}"
-            yield f"ALTER TYPE {name} {what}"
+            yield f"ALTER TYPE {name} ALTER ATTRIBUTE {quote(now.name)} TYPE {_type_of(now)}"
         if now is not None and (was.comment if was is not None else None) != now.comment:
             yield comment(f"COLUMN {name}.{quote(now.name)}", now.comment)
 
 
-def _type_of(attribute: Attribute) -> tuple[str, str | None]:
-    return attribute.type, attribute.collation
+def _type_of(attribute: Attribute) -> str:
+    return attribute.type + clause(" COLLATE {}", attribute.collation)
 
 
 def _alter_sequence(ctx: Context, before: Sequence, after: Sequence) -> Statements:
@@ -301,8 +277,8 @@ def _alter_sequence(ctx: Context, before: Sequence, after: Sequence) -> Statemen
     if restarts and owned and after.owned_by is not None:
         table, column = after.owned_by.table, after.owned_by.part or ""
         yield continue_after_rows(ctx, text_literal(name), after.options, table, column)
-    if before.unlogged != after.unlogged:
-        yield f"ALTER SEQUENCE {name} SET {'UN' * after.unlogged}LOGGED"
+    logging = {"unlogged": STORAGE["unlogged"]}
+    yield from set_changed(f"ALTER SEQUENCE {name}", before, after, logging)
     if before.owned_by != after.owned_by:
         owner = "NONE"
         if after.owned_by is not None:

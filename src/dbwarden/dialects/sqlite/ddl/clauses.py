@@ -2,6 +2,7 @@
 
 import re
 
+from dbwarden.dialects.clauses import clause, foreign_key_actions, generated_clause
 from dbwarden.dialects.sqlite.catalog.expressions import strip_parentheses
 from dbwarden.dialects.sqlite.catalog.tables import KEYS, NOT_NULL_ON_CONFLICT, ON_CONFLICT
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
@@ -44,17 +45,16 @@ def table_text(table: Table, name: str | None = None) -> str:
     inside = ",\n    ".join(clauses)
     text = f"CREATE TABLE {identifier(name or table.name.name)} (\n    {inside}\n)"
     options = ("STRICT",) * table.strict + ("WITHOUT ROWID",) * table.without_rowid
-    return f"{text} {', '.join(options)}" if options else text
+    return text + clause(" {}", ", ".join(options))
 
 
 def column_clause(table: Table, column: Column) -> str:
     """Return ``name type ...``, as in CREATE TABLE and after ADD COLUMN."""
     text = f"{identifier(column.name)} {column.type}".rstrip()
-    if column.collation is not None:
-        text += f" COLLATE {identifier(column.collation)}"
+    text += clause(" COLLATE {}", column.collation and identifier(column.collation))
     if column.generated is not None:
-        sort = "STORED" if column.generated.stored else "VIRTUAL"
-        text += f" GENERATED ALWAYS AS {parenthesized(column.generated.expression)} {sort}"
+        expression = parenthesized(column.generated.expression)
+        text += f" {generated_clause(column.generated, expression)}"
     elif column.default is not None:
         text += f" DEFAULT {default_text(column.default)}"
     if column.not_null:
@@ -90,8 +90,7 @@ def has_conflict_clause(table: Table) -> bool:
 
 
 def _on_conflict(parameters: Parameters, name: str) -> str:
-    found = dict(parameters).get(name)
-    return f" ON CONFLICT {found}" if found is not None else ""
+    return clause(" ON CONFLICT {}", dict(parameters).get(name))
 
 
 def default_text(text: str) -> str:
@@ -147,17 +146,8 @@ def _named(constraint: Constraint) -> str:
 def references(key: ForeignKey) -> str:
     """Return ``REFERENCES ...`` and the rest of a foreign key."""
     text = f"REFERENCES {identifier(key.references.name)}"
-    if key.referred_columns:
-        text += f" ({names(key.referred_columns)})"
-    if key.match != "SIMPLE":
-        text += f" MATCH {key.match}"
-    if key.on_update != "NO ACTION":
-        text += f" ON UPDATE {key.on_update}"
-    if key.on_delete != "NO ACTION":
-        text += f" ON DELETE {key.on_delete}"
-    if key.deferrable is not None:
-        text += f" DEFERRABLE INITIALLY {key.deferrable.upper()}"
-    return text
+    text += clause(" ({})", names(key.referred_columns)) + foreign_key_actions(key)
+    return text + clause(" DEFERRABLE INITIALLY {}", key.deferrable and key.deferrable.upper())
 
 
 def added_constraint(constraint: Check | ForeignKey) -> str:
@@ -169,14 +159,13 @@ def added_constraint(constraint: Check | ForeignKey) -> str:
 
 def index_text(table: QualifiedName, index: Index) -> str:
     """Return the CREATE INDEX statement."""
-    unique = "UNIQUE " if index.unique else ""
     keys = ", ".join(map(_key, index.columns))
-    text = f"CREATE {unique}INDEX {identifier(index.name)} ON {identifier(table.name)} ({keys})"
-    return text if index.where is None else f"{text}\nWHERE {index.where}"
+    head = f"CREATE {'UNIQUE ' * index.unique}INDEX {identifier(index.name)}"
+    text = f"{head} ON {identifier(table.name)} ({keys})"
+    return text + clause("\nWHERE {}", index.where)
 
 
 def _key(key: IndexColumn) -> str:
     text = identifier(key.column) if key.column is not None else key.expression or ""
-    if key.collation is not None:
-        text += f" COLLATE {identifier(key.collation)}"
-    return f"{text} DESC" if key.descending else text
+    text += clause(" COLLATE {}", key.collation and identifier(key.collation))
+    return text + " DESC" * key.descending
