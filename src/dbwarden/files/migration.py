@@ -132,6 +132,11 @@ class Migration:
         return None if self.irreversible or back is None or back.empty else back
 
     @property
+    def is_reversible(self) -> bool:
+        """Whether it can be rolled back. A rollback of a backfill may leave its values."""
+        return not self.irreversible and (self.backfill is not None or self.way_back is not None)
+
+    @property
     def always(self) -> bool:
         """Whether every ``migrate`` runs this migration."""
         return self.kind is HistoryKind.ALWAYS

@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from dbwarden import telemetry
+from dbwarden.authoring.prove.proof import Verdict
 from dbwarden.authoring.scratch_session import open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, Note, migration_text
 from dbwarden.config.model import DatabaseConfig
@@ -154,7 +155,7 @@ class _Import:
         origin = Origin(tool="alembic", id=since, table=self._table)
         header = Header(
             purpose=f"the schema of Alembic's revision {since}",
-            verdict="exact",
+            verdict=Verdict.EXACT,
             server=await session.server_version(),
             notes=(
                 Note("Rows that revisions up to this one inserted are not in this file."),

@@ -9,7 +9,7 @@ from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.compare.comparison import read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut, buildable, names_of, unbuildable
 from dbwarden.authoring.generate.plan import Plan, Task, plan
-from dbwarden.authoring.prove.proof import Ends
+from dbwarden.authoring.prove.proof import Ends, Verdict
 from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, Note, migration_text, section_lines
@@ -167,7 +167,7 @@ async def _write_first(
             )
         header = Header(
             purpose=message,
-            verdict="exact",
+            verdict=Verdict.EXACT,
             server=await session.server_version(),
             notes=tuple(Note(f"Left out: {item}") for item in adopted.left_out),
         )

@@ -7,7 +7,7 @@ from functools import partial
 from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.labels import display_name, shorten
-from dbwarden.authoring.prove.proof import differences
+from dbwarden.authoring.prove.proof import Verdict, differences
 from dbwarden.authoring.prove.quiet_run import Run
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
@@ -36,9 +36,7 @@ SHOWN = 5
 class Verified:
     """The verdict on one file.
 
-    ``verdict`` is ``exact``, ``exact without rows`` (some table could not be tried with rows),
-    ``loses users.email``, ``irreversible``, ``rollback differs`` (declared by an imported file),
-    ``repeatable``, ``backfill`` (its values remain after a rollback), or ``fails`` with a
+    ``verdict`` is one of :class:`Verdict`, and names losses: ``loses users.email``. ``fails`` has a
     ``problem``.
     ``findings`` are effects on rows that the file's header does not declare; they are no problem.
     """
@@ -97,7 +95,7 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
     for number, migration in enumerate(files):
         telemetry.doing(f"proving {migration.key} ({number + 1} of {len(files)})")
         try:
-            back = _reversible(migration)
+            back = _leads_back(migration)
             seen = await try_rows(scratch, database, before, migration, back=back)
             await database.replay(migration, migration.upgrade)
         except ScratchRefused as error:
@@ -126,7 +124,7 @@ async def _prove_rollback(
     before: Schema,
     after: Schema,
 ) -> str | None:
-    if not _reversible(migration):
+    if not _leads_back(migration):
         return None
     try:
         if migration.rollback is not None:
@@ -167,9 +165,9 @@ def judge(migration: Migration, seen: RowTrial) -> Verified:
         findings.append(f"no values could be generated for {shorten(silent)}")
     if silent := [name for name in seen.loses if not ran and not declared.covers("loses", name)]:
         findings.append(f"its header does not declare -- dbwarden: loses {shorten(silent)}")
-    word = f"loses {shorten(seen.loses)}" if seen.loses else _verdict(migration)
-    if word == "exact" and (seen.fails or seen.back_fails or untried):
-        word = "exact without rows"
+    word = f"{Verdict.LOSES} {shorten(seen.loses)}" if seen.loses else _expected_verdict(migration)
+    if word == Verdict.EXACT and (seen.fails or seen.back_fails or untried):
+        word = Verdict.WITHOUT_ROWS
     return Verified(
         key=migration.key,
         path=str(migration.path),
@@ -198,28 +196,33 @@ async def _describe_differences(
     return shorten(names, SHOWN) or None
 
 
-def _reversible(migration: Migration) -> bool:
-    return _verdict(migration) in ("exact", "backfill")
+def _leads_back(migration: Migration) -> bool:
+    """Return whether the rollback must lead exactly back, so that it is run."""
+    return _expected_verdict(migration) in (Verdict.EXACT, Verdict.BACKFILL)
 
 
-def _verdict(migration: Migration) -> str:
+def _expected_verdict(migration: Migration) -> Verdict:
+    """Return the verdict on a file if nothing is found."""
     if migration.version is None:
-        return "repeatable"
-    if migration.irreversible:
-        return "irreversible"
-    if migration.rollback is None or migration.rollback.empty:
-        return "irreversible" if migration.backfill is None else "backfill"
-    return "rollback differs" if "rollback-differs" in migration.declares else "exact"
+        return Verdict.REPEATABLE
+    if not migration.is_reversible:
+        return Verdict.IRREVERSIBLE
+    if migration.way_back is None:
+        return Verdict.BACKFILL
+    differs = "rollback-differs" in migration.declares
+    return Verdict.ROLLBACK_DIFFERS if differs else Verdict.EXACT
 
 
 def _failed(migration: Migration, problem: str) -> Verified:
-    return Verified(key=migration.key, path=str(migration.path), verdict="fails", problem=problem)
+    return Verified(
+        key=migration.key, path=str(migration.path), verdict=Verdict.FAILS, problem=problem
+    )
 
 
 async def _prove_all(session: ScratchSession, files: Sequence[Migration]) -> Verified | None:
     """Roll back from the newest file to the last irreversible one, and upgrade again."""
     versioned = [migration for migration in files if migration.version is not None]
-    stuck = [n for n, migration in enumerate(versioned) if not _reversible(migration)]
+    stuck = [n for n, migration in enumerate(versioned) if not _leads_back(migration)]
     going = versioned[stuck[-1] + 1 :] if stuck else versioned
     if not going:
         return None

@@ -17,7 +17,7 @@ from dbwarden.authoring.generate.earlier_expressions import find_expressions
 from dbwarden.authoring.generate.file_set import split
 from dbwarden.authoring.generate.plan import Plan, Task, decide, plan
 from dbwarden.authoring.labels import unique
-from dbwarden.authoring.prove.proof import Proof
+from dbwarden.authoring.prove.proof import Proof, Verdict
 from dbwarden.authoring.prove.rewrites import find_rewritten
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.diff import differ
@@ -213,7 +213,7 @@ async def finish(
         result,
         path=files[0].path,
         version=files[0].version,
-        verdict=next((word for word in verdicts if word != "exact"), verdicts[0]) or None,
+        verdict=next((word for word in verdicts if word != Verdict.EXACT), verdicts[0]) or None,
         loses=unique(name for item in made for name in item.loses),
         notes=unique(note for item in made for note in item.notes),
         locks=unique(lock for item in made for lock in item.locks),

@@ -14,6 +14,9 @@ from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, DialectName, Version
 from tests.unit.files.texts import PATH, PRIMARY, UPGRADE, advice, problems, read
 
+UPDATE = "UPDATE t SET a = 1 WHERE {batch};\n"
+BACKFILL = "-- dbwarden: backfill\n-- table: t"
+
 
 def test_a_whole_file_is_read() -> None:
     migration = read(
@@ -323,3 +326,18 @@ def test_invalid_utf_8_is_an_error_with_its_position(data: bytes, place: str, me
         decode(data, path=PATH, database=PRIMARY)
     assert caught.value.message == message
     assert str(caught.value.location) == f"{PATH}:{place}"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_reversible"),
+    [
+        ("-- upgrade\nSELECT 1;\n-- rollback\nSELECT 2;\n", True),
+        ("-- upgrade\nSELECT 1;\n-- rollback\n", False),
+        ("-- upgrade\nSELECT 1;\n", False),
+        ("-- dbwarden: irreversible\n-- upgrade\nSELECT 1;\n", False),
+        (f"{BACKFILL}\n\n-- upgrade\n{UPDATE}", True),
+        (f"{BACKFILL}\n\n-- dbwarden: irreversible\n-- upgrade\n{UPDATE}", False),
+    ],
+)
+def test_only_a_backfill_can_be_rolled_back_without_sql(text: str, is_reversible: bool) -> None:
+    assert read(text).is_reversible is is_reversible

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from dbwarden.authoring.compare.left_out import with_others, without
 from dbwarden.authoring.compare.normalize import normalize_schema
@@ -17,6 +18,24 @@ from dbwarden.files.migration import Migration
 from dbwarden.schema import Ref, Schema
 
 SHOWN = 5
+
+
+class Verdict(StrEnum):
+    """What the proof of a migration came to."""
+
+    EXACT = "exact"
+    WITHOUT_ROWS = "exact without rows"
+    """Exact, but some affected table could not be tried with rows."""
+    LOSES = "loses"
+    """The rollback does not restore some values, which are named: ``loses users.email``."""
+    IRREVERSIBLE = "irreversible"
+    NOT_PROVEN = "not proven"
+    BACKFILL = "backfill"
+    """A rollback leaves the values, and the schema is the same."""
+    REPEATABLE = "repeatable"
+    ROLLBACK_DIFFERS = "rollback differs"
+    """The rollback of an imported file leads elsewhere, as its header declares. It is not run."""
+    FAILS = "fails"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +96,7 @@ async def differences(
 
 
 def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: bool = True) -> str:
-    """Return ``exact``, ``exact without rows``, ``loses users.email``, ``irreversible`` or
-    ``not proven``.
+    """Return the verdict of a proof as text.
 
     Args:
         proven: Whether the migration was tried.
@@ -87,9 +105,9 @@ def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: 
         with_rows: Whether all affected tables had rows in both directions.
     """
     if not proven:
-        return "not proven"
+        return Verdict.NOT_PROVEN
     if not reversible:
-        return "irreversible"
+        return Verdict.IRREVERSIBLE
     if loses:
-        return f"loses {shorten(loses)}"
-    return "exact" if with_rows else "exact without rows"
+        return f"{Verdict.LOSES} {shorten(loses)}"
+    return Verdict.EXACT if with_rows else Verdict.WITHOUT_ROWS

@@ -11,7 +11,6 @@ from dbwarden.authoring.prove.quiet_run import Run
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
     RowTrial,
-    is_stuck,
     try_filled,
     with_touched_tables,
 )
@@ -67,7 +66,7 @@ async def prove(
     return tuple(
         Proof(
             server=server,
-            reversible=not is_stuck(migration),
+            reversible=migration.is_reversible,
             after=states[place],
             locks=locks[place],
             rows=rows[place],
@@ -88,7 +87,7 @@ async def _without_rows(
         # A backfill does not change the schema.
         states.append(states[-1] if migration.backfill is not None else await database.read())
     await must_equal(scratch, states[-1], ends.desired, last, "upgrade", left)
-    if any(is_stuck(migration) for migration in migrations):
+    if not all(migration.is_reversible for migration in migrations):
         database = await scratch.copy(source)
     else:
         for migration, before in reversed(tuple(zip(migrations, states[:-1], strict=True))):

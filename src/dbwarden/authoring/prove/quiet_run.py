@@ -7,7 +7,6 @@ lead to the same rows.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dbwarden.authoring.prove.row_trials import is_stuck
 from dbwarden.authoring.prove.row_writes import (
     Kind,
     Release,
@@ -62,7 +61,7 @@ class Run:
     @property
     def reversible(self) -> bool:
         """Whether every file has a way back; that of a backfill is to leave the values."""
-        return not any(is_stuck(migration) for migration in self.migrations)
+        return all(migration.is_reversible for migration in self.migrations)
 
 
 async def add_rows(

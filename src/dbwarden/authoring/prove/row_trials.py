@@ -138,7 +138,7 @@ async def try_filled(
             return (*tried, *(NOTHING for _ in migrations[len(tried) :]))
     known: set[str] = set()
     for place, migration in reversed([*enumerate(migrations)] if filled and back else []):
-        if is_stuck(migration):
+        if not migration.is_reversible:
             break
         try:
             if migration.rollback is not None:
@@ -162,11 +162,6 @@ async def _fingerprint(database: ScratchDatabase, schema: Schema) -> Mapping[str
 
 def _lost(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in before if name in after and before[name] != after[name])
-
-
-def is_stuck(migration: Migration) -> bool:
-    """Return whether a file has no way back. That of a backfill is to leave the values."""
-    return migration.backfill is None and migration.way_back is None
 
 
 # -- selection, without I/O ----------------------------------------------------------------------
