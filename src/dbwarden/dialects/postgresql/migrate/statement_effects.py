@@ -5,12 +5,12 @@ how the next run finds out. Names are as in the catalog: folded, unquoted, trunc
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from dbwarden.dialects.base import Statement
-from dbwarden.dialects.postgresql.sql.lexer import Token, tokens
+from dbwarden.dialects.postgresql.sql.lexer import Token, leading_words, tokens
 from dbwarden.dialects.postgresql.sql.transactions import is_off
 
 ServerObject = Literal["database", "tablespace", "subscription"]
@@ -132,13 +132,120 @@ _TRANSACTIONAL = {
 }  # fmt: skip
 
 
+# Patterns of a statement as words and signs with a blank after each; see ``_normalize``.
+_WORD = r"[a-z_\x80-\U0010ffff][a-z0-9_$\x80-\U0010ffff]*"
+_NAME = rf'(?:"\d+"|{_WORD})(?: \. (?:"\d+"|{_WORD}))*(?! uescape )'
+_PLACEHOLDERS = {
+    "NAMES": f"({_NAME}(?: , {_NAME})*)(?! , )",
+    "NAME": f"({_NAME})",
+    "STRING": r"('\d+')",
+}
+
+
+class _Form:
+    """One form of statements: how it begins, how it goes on, and the probe of its parts.
+
+    A statement that begins like this and goes on in another way is unknown.
+    """
+
+    def __init__(self, beginning: str, rest: str, probe: Callable[..., Probe]) -> None:
+        self._kinds = re.findall(r"NAMES|NAME|STRING|(?<!\\)\((?!\?)", beginning + rest)
+        self._beginning, self._whole = _compile(beginning), _compile(beginning + rest)
+        self._probe = probe
+
+    def probe(self, text: str, found: Sequence[Token]) -> Probe | None:
+        """Return the probe of a statement of this form; ``None`` if it begins in another way."""
+        if not self._beginning.match(text):
+            return None
+        match = self._whole.match(text)
+        if match is None:
+            return Unknown()
+        parts = zip(self._kinds, match.groups(), strict=True)
+        return self._probe(*(part and _read(kind, part, found) for kind, part in parts))
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.sub("|".join(_PLACEHOLDERS), lambda it: _PLACEHOLDERS[it[0]], pattern))
+
+
+def _read(
+    kind: str, part: str, found: Sequence[Token]
+) -> str | QualifiedName | tuple[QualifiedName, ...]:
+    """Return the value of one *part* of a statement."""
+    match kind:
+        case "NAMES":
+            return tuple(_name(each, found) for each in part.split(" , "))
+        case "NAME":
+            return _name(part, found)
+        case "STRING":
+            return found[int(part[1:-1])].value
+    return part
+
+
+def _name(text: str, found: Sequence[Token]) -> QualifiedName:
+    words = [found[int(word[1:-1])].value if word[0] == '"' else word for word in text.split(" . ")]
+    return QualifiedName(words[-2] if len(words) > 1 else None, words[-1])
+
+
+def _reindexed(
+    options: str | None, what: Reindexable, concurrently: str | None, name: QualifiedName | None
+) -> Probe:
+    words = options.split() if options else []
+    if concurrently or ("concurrently" in words and not is_off(words, "concurrently")):
+        return Reindexed(what, name)
+    return Transactional() if what in ("index", "table") else Repeatable()
+
+
+_OBJECT = f"({'|'.join(get_args(ServerObject))}) "
+_FORMS = (
+    _Form(f"create {_OBJECT}", "NAME ", lambda kind, name: ObjectMade(kind, name.name)),
+    _Form(
+        "create (?:unique )?index concurrently ",
+        "(?:if not exists )?(?:NAME )?on (?:only )?NAME ",
+        lambda index, table: IndexBuilt(index.name if index else None, table),
+    ),
+    _Form(
+        f"drop {_OBJECT}",
+        "(?:if exists )?NAME ",
+        lambda kind, name: ObjectDropped(kind, name.name),
+    ),
+    _Form("drop index concurrently ", "(?:if exists )?NAMES ", IndexDropped),
+    _Form(
+        r"alter table (?:if exists )?(?:only )?NAME (?:\* )?detach partition NAME concurrently ",
+        "",
+        PartitionDetached,
+    ),
+    _Form("alter type NAME add value ", "(?:if not exists )?STRING ", EnumValueAdded),
+    _Form("alter system ", "", Repeatable),
+    _Form("alter database NAME set tablespace ", "", lambda _: Repeatable()),
+    _Form("alter subscription NAME (?:refresh|set) ", "", lambda _: Repeatable()),
+    _Form("alter subscription NAME (?:add|drop) ", "", lambda _: Unknown()),
+    _Form(
+        "reindex ",
+        r"(?:\( ([^)]*)\) )?(?:verbose )?"
+        f"({'|'.join(get_args(Reindexable))}) (concurrently )?(?:NAME )?",
+        _reindexed,
+    ),
+    _Form("set (?:local|transaction|constraints) ", "", Repeatable),
+    _Form("(?:set|reset) ", "", SessionSetting),
+    # set_config('search_path', '', false) alone, as in a dump
+    _Form(
+        r"select (?:pg_catalog \. )?set_config \( STRING , STRING , false \) $",
+        "",
+        lambda *_: SessionSetting(),
+    ),
+)
+"""The first form that a statement begins like decides."""
+
+
 def probe_of(statement: Statement) -> Probe:
     """Return the way to find out whether *statement* took effect after an interruption."""
-    reader = _Reader(tokens(statement.text))
-    first = reader.word()
-    special = _special(reader, first)
-    if special is not None:
-        return special
+    found = tokens(statement.text)
+    text = _normalize(found)
+    for form in _FORMS:
+        if (probe := form.probe(text, found)) is not None:
+            return probe
+    first = text.partition(" ")[0]
     if first in _REPEATABLE:
         return Repeatable()
     whole = first in _TRANSACTIONAL or (first == "do" and not commits_inside(statement))
@@ -147,202 +254,17 @@ def probe_of(statement: Statement) -> Probe:
 
 def commits_inside(statement: Statement) -> bool:
     """Return whether *statement* may end transactions of its own."""
-    first = _Reader(tokens(statement.text)).word()
-    return first == "call" or (first == "do" and _ENDS.search(statement.text) is not None)
+    first = leading_words(statement.text, 0, 1)
+    return first == ["call"] or (first == ["do"] and _ENDS.search(statement.text) is not None)
 
 
 _ENDS = re.compile(r"\b(?:commit|rollback|call|execute)\b", re.IGNORECASE)
 
 
-def _special(reader: "_Reader", first: str) -> Probe | None:
-    match first:
-        case "create":
-            return _create(reader)
-        case "drop":
-            return _drop(reader)
-        case "alter":
-            return _alter(reader)
-        case "reindex":
-            return _reindex(reader)
-        case "set":
-            local = reader.take("local") or reader.take("transaction") or reader.take("constraints")
-            return Repeatable() if local else SessionSetting()
-        case "reset":
-            return SessionSetting()
-        case "select" if _sets_config(reader):
-            return SessionSetting()
-    return None
-
-
-def _sets_config(reader: "_Reader") -> bool:
-    """Return whether only ``set_config('search_path', '', false)`` follows, as in a dump."""
-    if reader.take("pg_catalog"):
-        reader.sign(".")
-    called = reader.take("set_config") and reader.sign("(")
-    name = called and reader.string() is not None and reader.sign(",")
-    value = name and reader.string() is not None and reader.sign(",")
-    return value and reader.take("false") and reader.sign(")") and not reader.peek().value
-
-
-class _Reader:
-    """Reads tokens from left to right."""
-
-    __slots__ = ("_at", "_tokens")
-
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self._tokens, self._at = tokens, 0
-
-    def peek(self, ahead: int = 0) -> Token:
-        at = self._at + ahead
-        return self._tokens[at] if at < len(self._tokens) else Token("sign", "")
-
-    def word(self) -> str:
-        """Take the next token if it is a word; otherwise return ``""``."""
-        token = self.peek()
-        if token.kind != "word":
-            return ""
-        self._at += 1
-        return token.value
-
-    def take(self, *words: str) -> bool:
-        """Take *words* if they come next, all or none."""
-        if any(self.peek(at) != Token("word", word) for at, word in enumerate(words)):
-            return False
-        self._at += len(words)
-        return True
-
-    def sign(self, sign: str) -> bool:
-        if self.peek() != Token("sign", sign):
-            return False
-        self._at += 1
-        return True
-
-    def name(self) -> QualifiedName | None:
-        """Take ``name`` or ``namespace.name``."""
-        parts: list[str] = []
-        while self.peek().is_name:
-            parts.append(self.peek().value)
-            self._at += 1
-            if not self.sign("."):
-                break
-        if not parts or self.peek() == Token("word", "uescape"):
-            return None
-        return QualifiedName(parts[-2] if len(parts) > 1 else None, parts[-1])
-
-    def string(self) -> str | None:
-        token = self.peek()
-        self._at += 1
-        return token.value if token.kind == "string" else None
-
-    def options(self) -> list[str]:
-        """Take ``( ... )`` if it comes next, and return the words in it."""
-        inside: list[str] = []
-        if self.sign("("):
-            while self.peek().value and not self.sign(")"):
-                inside.append(self.peek().value)
-                self._at += 1
-        return inside
-
-
-def _create(reader: _Reader) -> Probe | None:
-    if kind := _server_object(reader):
-        name = reader.name()
-        return ObjectMade(kind, name.name) if name else Unknown()
-    reader.take("unique")
-    if not reader.take("index", "concurrently"):
-        return None
-    reader.take("if", "not", "exists")
-    index = None
-    if not reader.take("on"):
-        index = reader.name()
-        if index is None or not reader.take("on"):
-            return Unknown()
-    reader.take("only")
-    table = reader.name()
-    if table is None:
-        return Unknown()
-    return IndexBuilt(index.name if index else None, table)
-
-
-def _server_object(reader: _Reader) -> ServerObject | None:
-    kinds: tuple[ServerObject, ...] = get_args(ServerObject)
-    return next((kind for kind in kinds if reader.take(kind)), None)
-
-
-def _drop(reader: _Reader) -> Probe | None:
-    kind = _server_object(reader)
-    if kind is None and not reader.take("index", "concurrently"):
-        return None
-    reader.take("if", "exists")
-    names = _names(reader)
-    if not names:
-        return Unknown()
-    return ObjectDropped(kind, names[0].name) if kind else IndexDropped(names)
-
-
-def _names(reader: _Reader) -> tuple[QualifiedName, ...]:
-    names: list[QualifiedName] = []
-    while name := reader.name():
-        names.append(name)
-        if not reader.sign(","):
-            return tuple(names)
-    return ()
-
-
-def _alter(reader: _Reader) -> Probe | None:
-    match reader.word():
-        case "table":
-            return _detach(reader)
-        case "type":
-            return _add_value(reader)
-        case "system":
-            return Repeatable()
-        case "database":
-            reader.name()
-            return Repeatable() if reader.take("set", "tablespace") else None
-        case "subscription":
-            return _alter_subscription(reader)
-    return None
-
-
-def _detach(reader: _Reader) -> Probe | None:
-    reader.take("if", "exists")
-    reader.take("only")
-    parent = reader.name()
-    reader.sign("*")
-    if not reader.take("detach", "partition"):
-        return None
-    partition = reader.name()
-    if not reader.take("concurrently"):
-        return None
-    return PartitionDetached(parent, partition) if parent and partition else Unknown()
-
-
-def _add_value(reader: _Reader) -> Probe | None:
-    name = reader.name()
-    if not reader.take("add", "value"):
-        return None
-    reader.take("if", "not", "exists")
-    value = reader.string()
-    return EnumValueAdded(name, value) if name and value is not None else Unknown()
-
-
-def _alter_subscription(reader: _Reader) -> Probe | None:
-    reader.name()
-    if reader.take("refresh") or reader.take("set"):
-        return Repeatable()
-    return Unknown() if reader.take("add") or reader.take("drop") else None
-
-
-def _reindex(reader: _Reader) -> Probe | None:
-    options = reader.options()
-    concurrently = "concurrently" in options and not is_off(options, "concurrently")
-    reader.take("verbose")
-    kinds: tuple[Reindexable, ...] = get_args(Reindexable)
-    what = next((kind for kind in kinds if reader.take(kind)), None)
-    concurrently = reader.take("concurrently") or concurrently
-    if what is None:
-        return Unknown()
-    if concurrently:
-        return Reindexed(what, reader.name())
-    return None if what in ("index", "table") else Repeatable()
+def _normalize(found: Sequence[Token]) -> str:
+    """Return the tokens with a blank after each; quoted ones as their quoted positions."""
+    quotes = {"name": '"', "string": "'"}
+    return "".join(
+        f"{quote}{place}{quote} " if (quote := quotes.get(token.kind)) else f"{token.value} "
+        for place, token in enumerate(found)
+    )
