@@ -124,17 +124,10 @@ class BackfillRunner:
         return size
 
     async def _fail(self, error: DBWardenError) -> DBWardenError:
-        """Record that the backfill failed, and return *error* with the next step."""
-        name = self._config.database_name
+        """Record that the backfill failed, and return *error* with a location."""
         error.location = error.location or self._work.migration.at(
             self._work.migration.upgrade.line
         )
-        if "backfill resume" not in (error.next_step or ""):
-            error.next_step = (
-                "Earlier batches remain applied, and it stays failed. Correct the rows, then run: "
-                f"dbwarden backfill resume {self._key} -d {name}; after a correction of the file, "
-                "add --accept."
-            )
         await self._backfills.set_state(
             self._key, BackfillState.FAILED, error=f"{error.location}: {error.message}"
         )

@@ -33,11 +33,12 @@ async def started(
     monkeypatch: pytest.MonkeyPatch,
     *header: str,
     upgrade: str = FILL,
+    users: str = USERS,
     rows: int = 950,
 ) -> None:
     """A table of 950 users, which counts as large, and its backfill 0002, which has begun."""
     monkeypatch.setattr(backfill_start, "SMALL", 10)
-    write(config, "0001_users", USERS)
+    write(config, "0001_users", users)
     await dbwarden.migrate(config)
     await add_users(config, 1, rows)
     write(config, "0002_fill", upgrade, *(header or HEADER))
@@ -212,6 +213,22 @@ async def test_until_that_never_comes_true_fails(
 
     with pytest.raises(StatementFailed, match="20 rows do not satisfy -- until: country = 'fr'"):
         await dbwarden.backfill(config)
+
+
+async def test_a_refused_condition_says_how_to_correct_it_and_how_to_go_on(
+    config: DatabaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = USERS.replace("hits int", "hits int, checked int")
+    await started(config, monkeypatch, *HEADER, "until: checked IS NULL", users=users, rows=200)
+    await execute(config, "ALTER TABLE users DROP COLUMN checked")
+
+    with pytest.raises(StatementFailed, match="checked IS NULL is refused") as failed:
+        await dbwarden.backfill(config)
+
+    assert str(failed.value.next_step).startswith("Correct it. It is a condition on the columns")
+    assert "dbwarden backfill resume 0002 -d primary --accept" in str(failed.value.next_step)
+    assert failed.value.location is not None
+    assert failed.value.location.line == 4
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,23 @@ def no_cycle_left(
     )
 
 
+def resume_advice(work: BackfillWork, database: DatabaseName) -> str:
+    """Return the next step after a batch that the server refused."""
+    return (
+        "Earlier batches remain applied, and it stays failed. Correct the rows, then run: "
+        f"dbwarden backfill resume {work.migration.key} -d {database}; after a correction of the "
+        "file, add --accept."
+    )
+
+
 def bad_until(work: BackfillWork, message: str, database: DatabaseName) -> StatementFailed:
     """Return the error for a condition ``until`` that the server refused."""
     return StatementFailed(
         f"the condition -- until: {work.backfill.until} is refused: {message}",
         database=database,
         location=work.migration.at(work.backfill.until_line),
-        next_step="Correct it. It is a condition on the columns of the table.",
+        next_step="Correct it. It is a condition on the columns of the table. If the backfill has "
+        f"started, then run: dbwarden backfill resume {work.migration.key} -d {database} --accept",
     )
 
 

@@ -18,6 +18,7 @@ from dbwarden.dialects.backfill.errors import (
     no_cycle_left,
     no_key,
     no_table,
+    resume_advice,
     rolled_back,
 )
 from dbwarden.dialects.backfill.keys import Key, NextRows, Rest, TableKey
@@ -35,7 +36,7 @@ from dbwarden.dialects.backfill.work import (
 )
 from dbwarden.dialects.base import PendingMigration, Statement
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import DBWardenError
+from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.files.placeholders import Filled
 from dbwarden.migration_history import BackfillRow, BackfillState
 from dbwarden.types import DatabaseName, DialectName
@@ -191,6 +192,7 @@ class Backfills:
                 done = await self._run_batch(work, size, limit, began)
         except DBWardenError as error:
             if refused := self._session.refuse(error):
+                error.next_step = resume_advice(work, self._name)
                 raise refused from error
             raise
         self._lap = time.monotonic()
@@ -370,4 +372,8 @@ class Backfills:
             )
         for statement in work.statements:
             sql = filled(self._session.dialect, statement, found.condition)
-            await self._session.run_statement(work, statement, sql)
+            try:
+                await self._session.run_statement(work, statement, sql)
+            except StatementFailed as error:
+                error.next_step = resume_advice(work, self._name)
+                raise
