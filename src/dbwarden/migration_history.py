@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from dbwarden.types import Checksum
+from dbwarden.types import LONGEST_NAME, Checksum
 
 DEFAULT_TABLE = "dbwarden_ledger"
 FORMAT = 1
@@ -24,9 +24,6 @@ def check_format(found: int) -> None:
     """
     if found > FORMAT:
         raise ValueError(f"its format is {found}, and this dbwarden knows formats up to {FORMAT}")
-
-
-LONGEST_NAME = 63
 
 
 def backfill_table(ledger_table: str) -> str:

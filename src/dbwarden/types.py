@@ -13,6 +13,12 @@ Version = NewType("Version", int)
 Checksum = NewType("Checksum", str)
 """The hexadecimal SHA-256 of a migration section's meaning; see ``files.checksum``."""
 
+LONGEST_NAME = 63
+"""The bytes of the longest name on PostgreSQL, which cuts longer ones without an error.
+
+https://www.postgresql.org/docs/current/limits.html
+"""
+
 DialectName = Literal["postgresql", "sqlite"]
 Direction = Literal["upgrade", "rollback"]
 

@@ -4,10 +4,14 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from dbwarden.types import LONGEST_NAME
+
 RESERVED = frozenset({"all", "liveness", "metrics", "readiness", "startup", "tenants", "ui"})
 """Words that commands and paths of health endpoints accept in place of a database name."""
 
-LONGEST = 63
+LONGEST = LONGEST_NAME
+"""Characters: a database of that name can be called so on every kind."""
+
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 

@@ -24,7 +24,7 @@ from dbwarden.config.syntax import (
 )
 from dbwarden.errors import ConfigurationError
 from dbwarden.secrets import MASK, Secret, remember
-from dbwarden.types import DialectName
+from dbwarden.types import LONGEST_NAME, DialectName
 
 KINDS: tuple[DialectName, ...] = get_args(DialectName)
 
@@ -157,7 +157,7 @@ class PostgreSQLURL(DatabaseURL):
     drivers = ("asyncpg", "psycopg", "psycopg_async", "psycopg2", "psycopg2cffi", "pg8000")
     async_driver = "asyncpg"
     has_namespaces = has_server = has_embedded = True
-    longest_name = 63
+    longest_name = LONGEST_NAME
     split = staticmethod(split_server)
     normalize = staticmethod(libpq.normalize)
 

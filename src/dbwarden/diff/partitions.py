@@ -22,7 +22,6 @@ from dbwarden.diff.partitioned_indexes import (
     items_like,
 )
 from dbwarden.schema import (
-    LONGEST,
     Check,
     Column,
     Exclusion,
@@ -34,6 +33,7 @@ from dbwarden.schema import (
     Unique,
     object_name,
 )
+from dbwarden.types import LONGEST_NAME
 
 
 def compare_inherited(both: SchemaPair, before: Table, after: Table) -> Iterator[Change]:
@@ -128,7 +128,7 @@ def _has_generated_name(table: Table, parent: Table | None, item: Item) -> bool:
     if found is None:
         return False
     if None in columns:  # the name of an expression is unknown
-        return name.startswith(f"{table.name.name}_"[: LONGEST // 2])
+        return name.startswith(f"{table.name.name}_"[: LONGEST_NAME // 2])
     words = "_".join(word for word in columns if word is not None)
     generated: bool = name == object_name(table.name.name, words, f"{label}{found[1]}")
     return generated

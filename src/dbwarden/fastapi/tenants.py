@@ -11,6 +11,7 @@ from fastapi import HTTPException
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
+from dbwarden.config.names import LONGEST
 from dbwarden.errors import UnknownDatabase, UnknownTenant, UsageError
 from dbwarden.fastapi.sessions import lease
 from dbwarden.fastapi.state import serving
@@ -20,7 +21,6 @@ TenantId = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
 
 # A first filter for malformed ids; the pattern of tenant_databases is checked later.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_LONGEST = 63
 
 NO_SUCH_TENANT = "There is no such tenant."
 
@@ -126,7 +126,7 @@ def field_of(pattern: str) -> str:
 
 def name_of_tenant(pattern: str, field: str, tenant_id: str | None) -> str | None:
     """Return the name of the tenant's database; ``None`` for a malformed id."""
-    if tenant_id is None or len(tenant_id) > _LONGEST or not _ID.fullmatch(tenant_id):
+    if tenant_id is None or len(tenant_id) > LONGEST or not _ID.fullmatch(tenant_id):
         return None
     return pattern.format(**{field: tenant_id})
 

@@ -92,7 +92,14 @@ def compare(
         ]
     return History(
         database=owner,
-        **{name: tuple(items) for name, items in vars(comparison).items()},
+        applied=tuple(comparison.applied),
+        pending=tuple(comparison.pending),
+        changed=tuple(comparison.changed),
+        superseded=tuple(comparison.superseded),
+        missing=tuple(comparison.missing),
+        ahead=tuple(comparison.ahead),
+        retired=tuple(comparison.retired),
+        partial=tuple(comparison.partial),
         out_of_order=_out_of_order(ordered, comparison),
         backfilling=tuple(
             row.key for row in rows or () if row.live and row.state is State.BACKFILLING

@@ -20,7 +20,6 @@ from dbwarden.schema.kinds import RELATIONS as RELATIONS
 from dbwarden.schema.kinds import ROUTINES as ROUTINES
 from dbwarden.schema.kinds import KindRow as KindRow
 from dbwarden.schema.kinds import ObjectKind as ObjectKind
-from dbwarden.schema.names import LONGEST as LONGEST
 from dbwarden.schema.names import QualifiedName as QualifiedName
 from dbwarden.schema.names import Ref as Ref
 from dbwarden.schema.names import free_name as free_name

@@ -4,6 +4,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from dbwarden.schema.kinds import OBJECT_KINDS, ObjectKind
+from dbwarden.types import LONGEST_NAME
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,15 +59,11 @@ class Ref:
         return label.format(kind=self.kind.value, name=self.table, part=part, within=within)
 
 
-LONGEST = 63
-"""Maximum bytes of a PostgreSQL name: https://www.postgresql.org/docs/current/limits.html"""
-
-
 def free_name(name: str, ending: str, taken: Container[str]) -> str:
     """Return *name* with *ending*, numbered if that is *taken*, cut to the maximum length."""
     number, last = 1, ending
     while True:
-        room = name.encode()[: LONGEST - len(last.encode())].decode(errors="ignore")
+        room = name.encode()[: LONGEST_NAME - len(last.encode())].decode(errors="ignore")
         if room + last not in taken:
             return room + last
         number += 1
@@ -80,7 +77,7 @@ def object_name(table: str, column: str, label: str) -> str:
     """
     one, other = table.encode(), column.encode()
     overhead = sum(1 + len(part) for part in (label,) if part) + (1 if column else 0)
-    while len(one) + len(other) > LONGEST - overhead:
+    while len(one) + len(other) > LONGEST_NAME - overhead:
         if len(one) > len(other):
             one = one[:-1]
         else:

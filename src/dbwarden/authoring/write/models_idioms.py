@@ -17,9 +17,7 @@ from dbwarden.schema import (
     Unique,
 )
 from dbwarden.schema.kind_traits import traits_of
-
-_LONGEST = 63
-"""PostgreSQL and SQLAlchemy truncate longer names in different ways."""
+from dbwarden.types import LONGEST_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +91,7 @@ def _named(schema: Schema, *parts: str) -> str | None:
 
 
 def _fits(*names: str | None) -> bool:
-    return all(name is None or len(name.encode()) <= _LONGEST for name in names)
+    return all(name is None or len(name.encode()) <= LONGEST_NAME for name in names)
 
 
 def _has_plain_key(schema: Schema, table: Table) -> bool:

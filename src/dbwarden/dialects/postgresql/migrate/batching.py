@@ -20,9 +20,9 @@ from typing import NamedTuple
 from dbwarden.dialects.base import PendingMigration, Statement, Step
 from dbwarden.dialects.postgresql.migrate.history_queries import MESSAGE_BEGIN
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers
-from dbwarden.dialects.postgresql.sql.quoting import NAME_LIMIT, literal, plain_name
+from dbwarden.dialects.postgresql.sql.quoting import literal, plain_name
 from dbwarden.files.migration import Migration
-from dbwarden.types import Location
+from dbwarden.types import LONGEST_NAME, Location
 
 MOST_UNITS = 100
 """The maximum number of migrations in one message."""
@@ -66,8 +66,8 @@ class Limits:
     def sql(self, key: str, *, scope: str = "LOCAL", lock: bool = True) -> str:
         """Return the settings for migration *key*, without ``lock_timeout`` if *lock* is false."""
         lock_timeout = self.lock_timeout if lock else None
-        room = NAME_LIMIT - min(len(key), 24) - 1
-        name = plain_name(f"{self.application[:room]} {key[:24]}", NAME_LIMIT)
+        room = LONGEST_NAME - min(len(key), 24) - 1
+        name = plain_name(f"{self.application[:room]} {key[:24]}", LONGEST_NAME)
         return (
             f"SET {scope} statement_timeout={milliseconds(self.statement_timeout)};"
             f"SET {scope} lock_timeout={milliseconds(lock_timeout)};"

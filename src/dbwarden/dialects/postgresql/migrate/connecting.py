@@ -21,10 +21,11 @@ from dbwarden.dialects.postgresql.migrate.connect_errors import (
 )
 from dbwarden.dialects.postgresql.migrate.retrying import while_full
 from dbwarden.dialects.postgresql.migrate.session import Session
-from dbwarden.dialects.postgresql.sql.quoting import NAME_LIMIT, plain_name
+from dbwarden.dialects.postgresql.sql.quoting import plain_name
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectError
 from dbwarden.secrets import Secret, without_frames
+from dbwarden.types import LONGEST_NAME
 
 CONNECT_FAILURES = (
     asyncpg.PostgresError,
@@ -45,7 +46,7 @@ GRACE_READING = 1.0
 def application_name(database: str, writer: Writer, base: str = "dbwarden") -> str:
     """Return our name for ``pg_stat_activity``: ``dbwarden primary web-1:4711``, max. 63 bytes."""
     tail = f":{writer.pid}"
-    return plain_name(f"{base} {database} {writer.host}", NAME_LIMIT - len(tail)) + tail
+    return plain_name(f"{base} {database} {writer.host}", LONGEST_NAME - len(tail)) + tail
 
 
 def own_arguments(url: DatabaseURL, config: DatabaseConfig) -> tuple[dict[str, Any]]:

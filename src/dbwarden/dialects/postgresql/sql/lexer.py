@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from dbwarden.dialects.postgresql.sql.quoting import NAME_LIMIT
 from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, skip_gap
+from dbwarden.types import LONGEST_NAME
 
 _WORD = re.compile(rf"{IDENTIFIER_START}{IDENTIFIER}*+")
 _NUMBER = re.compile(r"\.?[0-9][0-9A-Za-z_.]*+")
@@ -51,9 +51,9 @@ def fold(identifier: str) -> str:
 
 def cut(name: str) -> str:
     """Truncate *name* as the server does."""
-    if len(name) * 4 <= NAME_LIMIT:
+    if len(name) * 4 <= LONGEST_NAME:
         return name
-    return name.encode()[:NAME_LIMIT].decode(errors="ignore")
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def tokens(text: str) -> tuple[Token, ...]:

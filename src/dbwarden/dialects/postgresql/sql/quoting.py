@@ -8,9 +8,6 @@ from decimal import Decimal
 from dbwarden.quoting import quoted
 from dbwarden.quoting import text_literal as text_literal
 
-NAME_LIMIT = 63
-"""The maximum bytes of a name, also of an application: NAMEDATALEN - 1."""
-
 _KEYWORDS = frozenset(
     """
     all analyse analyze and any array as asc asymmetric authorization between bigint binary

@@ -11,7 +11,6 @@ from dbwarden.diff.changes import Rename
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
-    LONGEST,
     Check,
     Column,
     Enum,
@@ -29,6 +28,7 @@ from dbwarden.schema import (
     Table,
     Unique,
 )
+from dbwarden.types import LONGEST_NAME
 
 DROPPED_AND_ADDED = [
     "ALTER TABLE users DROP COLUMN a",
@@ -168,7 +168,7 @@ def test_online_the_check_of_a_long_name_is_not_shortened_by_the_server() -> Non
     first = sql(users(nullable), users(required), online=True)[0].text
     found = re.search(r'ADD CONSTRAINT "(.+)" CHECK', first)
     assert found is not None
-    assert len(found[1].encode()) <= LONGEST
+    assert len(found[1].encode()) <= LONGEST_NAME
 
 
 def test_online_a_deferrable_key_is_none_by_which_rows_can_be_walked() -> None:
