@@ -7,7 +7,6 @@ from typing import Any
 from cyclopts import App, Group, Parameter
 
 from dbwarden import __version__
-from dbwarden.cli.command_help import manual
 
 START, AUTHOR, CHANGE, INSPECT, CONFIGURATION = (
     Group(name, sort_key=place)
@@ -59,8 +58,12 @@ def function_of(command: str) -> str:
     return "import_" if command == "import" else command.replace("-", "_")
 
 
-def build() -> App:
-    """Build the command line; a command's module is imported when the command runs."""
+def build(only: str | None = None) -> App:
+    """Build the command line; a command's module is imported when the command runs.
+
+    Its docstring is its help. With *only*, a command or ``""``, the help of the others is their
+    summary: a list of all commands shows it without importing their modules.
+    """
     app = App(
         name="dbwarden",
         help="Plain SQL migrations for many databases, each with its own history, run "
@@ -69,12 +72,12 @@ def build() -> App:
         help_format="plaintext",
         default_parameter=Parameter(negative="", show_default=False),
     )
-    for place, (name, help_, group) in enumerate(COMMANDS):
+    for place, (name, summary, group) in enumerate(COMMANDS):
         function = function_of(name)
         app.command(
             f"dbwarden.cli.commands.{function}:{function}",
             name=name,
-            help=manual(name, help_),
+            help=None if only in (None, name) else summary,
             group=group,
             sort_key=place,
         )
@@ -87,9 +90,11 @@ def run(arguments: Sequence[str]) -> int:
     from dbwarden.cli.parsing import parse
     from dbwarden.errors import UsageError
 
-    name = next((word for word in arguments if not word.startswith("-")), "")
+    words = [word for word in arguments if not word.startswith("-")]
+    name = words[0] if words else ""
+    helped = words[1] if words[1:] and name == "help" else name
     try:
-        command, bound = parse(build(), arguments)
+        command, bound = parse(build(helped), arguments)
     except UsageError as error:
         return _report_failure(name, error, json="--json" in arguments)
     result = command(*bound.args, **bound.kwargs)

@@ -1,29 +1,39 @@
 """Every command has a description and examples that can be typed."""
 
 import inspect
+import re
 import shlex
 from importlib import import_module
 
 import pytest
 
 from dbwarden.cli.app import COMMANDS, build, function_of
-from dbwarden.cli.command_help import MORE
 from dbwarden.cli.parsing import COUNTERPARTS, parse
 
-EXAMPLES = [example for _, examples in MORE.values() for example in examples]
 
-
-def test_every_command_has_examples() -> None:
-    assert {name for name, *_ in COMMANDS} - {"version"} == MORE.keys()
-
-
-@pytest.mark.parametrize("name", [name for name, *_ in COMMANDS])
-def test_the_help_has_all_that_is_said_of_a_command(name: str) -> None:
-    """A docstring is one sentence and its options: the help shows no more of it."""
+def help_of(name: str) -> str:
     function = function_of(name)
     command = getattr(import_module(f"dbwarden.cli.commands.{function}"), function)
-    sentence, *_ = (inspect.getdoc(command) or "").partition("Parameters\n---")
-    assert "\n\n" not in sentence.strip()
+    return (inspect.getdoc(command) or "").partition("Parameters\n---")[0]
+
+
+HELP = {name: help_of(name) for name, *_ in COMMANDS}
+EXAMPLES = [line for text in HELP.values() for line in re.findall("^    (dbwarden .+)", text, re.M)]
+
+
+@pytest.mark.parametrize("name", [name for name in HELP if name != "version"])
+def test_every_command_has_examples(name: str) -> None:
+    assert "\n\nFor example:\n    dbwarden " in HELP[name]
+
+
+@pytest.mark.parametrize(("name", "summary"), [command[:2] for command in COMMANDS])
+def test_the_help_of_a_command_begins_with_its_line_in_the_list(name: str, summary: str) -> None:
+    assert HELP[name].splitlines()[0] == summary
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_the_help_fits_on_a_narrow_terminal(name: str) -> None:
+    assert all(len(line) < 80 for line in HELP[name].splitlines() if "dbwarden " not in line)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -43,7 +53,7 @@ def test_commands_of_other_tools_map_to_existing_commands(word: str) -> None:
 
 
 def test_the_list_of_all_has_one_line_for_each(capsys: pytest.CaptureFixture[str]) -> None:
-    command, bound = parse(build(), [])
+    command, bound = parse(build(""), [])
     command(*bound.args, **bound.kwargs)
     said = capsys.readouterr().out
     assert all(sentence in said for _, sentence, _ in COMMANDS)

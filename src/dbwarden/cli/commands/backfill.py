@@ -76,7 +76,18 @@ async def backfill(
     accept: bool = False,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Run, show, pause, resume or cancel backfills of one database, several or all.
+    """Run, show, pause, resume or cancel backfills.
+
+    migrate starts the backfills of large tables, and backfill run carries them
+    on to their end, in as many processes as you like. Whatever is killed, each
+    batch is applied exactly once. A failed backfill runs again only after
+    backfill resume.
+
+    For example:
+        dbwarden backfill run
+        dbwarden backfill run 0007 --rate 2000 --max-lag 5
+        dbwarden backfill status --all
+        dbwarden backfill pause -d primary
 
     Parameters
     ----------

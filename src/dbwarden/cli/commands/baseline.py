@@ -25,7 +25,17 @@ async def baseline(
     from_: Annotated[Tool | None, Parameter(name="--from")] = None,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Adopt an existing database: mark migrations as applied without running them.
+    """Mark migrations as applied without running them.
+
+    For a database that existed before dbwarden. Without --to, it writes 0001
+    from the database and marks it; with --to, it marks existing files; with
+    --from, each database is marked at the version that the other tool has
+    recorded in it.
+
+    For example:
+        dbwarden baseline
+        dbwarden baseline --to 0001
+        dbwarden baseline --from alembic --all
 
     Parameters
     ----------

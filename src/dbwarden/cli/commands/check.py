@@ -11,7 +11,15 @@ from dbwarden.operations.check import check as check_one
 
 
 async def check(*, models: bool = False, options: FleetOptions = FleetOptions()) -> int:
-    """Check that databases are reachable and agree with their files. Exit 3 on findings.
+    """Compare databases with their files. Exit 3 on findings.
+
+    Reports pending, changed, missing, partial and out-of-order migrations.
+    --models compares the files with the models instead, without connecting to a
+    configured database.
+
+    For example:
+        dbwarden check --all
+        dbwarden check --models
 
     Parameters
     ----------

@@ -19,7 +19,14 @@ async def create_database(
     no_migrate: bool = False,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Create a missing database, also of a new tenant, and migrate it.
+    """Create a missing database and migrate it.
+
+    Also creates the database of a new tenant, which does not have to be listed
+    yet.
+
+    For example:
+        dbwarden create-database -d analytics
+        dbwarden create-database -d 'tenant_*' --if-not-exists
 
     Parameters
     ----------

@@ -13,7 +13,10 @@ from dbwarden.fleet.documents import Json, plain
 
 
 async def databases(*, tenants: bool = False, options: CommandOptions = CommandOptions()) -> int:
-    """List the configured databases: name, kind, URL and migrations folder.
+    """List the configured databases.
+
+    For example:
+        dbwarden databases
 
     Parameters
     ----------

@@ -22,7 +22,15 @@ async def dev_server(
     remove: bool = False,
     options: CommandOptions = CommandOptions(),
 ) -> int:
-    """Start, stop or inspect the project's PostgreSQL for development.
+    """Run a PostgreSQL for development.
+
+    Runs PostgreSQL without Docker, for databases with
+    dev_database_url="embedded". Its files stay in .dbwarden/ until stop
+    --remove.
+
+    For example:
+        dbwarden dev-server start
+        dbwarden dev-server stop --remove
 
     Parameters
     ----------

@@ -39,7 +39,16 @@ async def diff(
     choices: AdoptChoices = AdoptChoices(),
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Compare live databases with their migration files. Exit 3 if they differ.
+    """Show how live databases differ from their files.
+
+    List the differences and print the SQL that brings the database in line with
+    the migration files. Exit 3 if there is a difference. Reads only.
+
+    For example:
+        dbwarden diff
+        dbwarden diff --models
+        dbwarden diff --all --ignore 'table audit_*'
+        dbwarden diff --adopt -d primary -m "hot fix"
 
     Parameters
     ----------

@@ -24,7 +24,12 @@ async def generate_models(
     output_file: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Write SQLAlchemy models from a live database, proven to build it again.
+    """Write models from a database.
+
+    Writes SQLAlchemy 2.0 code that is proven to build exactly that database.
+
+    For example:
+        dbwarden generate-models -o app/models.py
 
     Parameters
     ----------

@@ -13,7 +13,14 @@ from dbwarden.types import DatabaseName
 
 
 async def health(*, options: FleetOptions = FleetOptions()) -> int:
-    """Print the health of the databases as the JSON of the health endpoint."""
+    """Print the health of the databases as JSON.
+
+    The shape is that of the health endpoint. Exits with 3 for degraded, 1 for
+    error.
+
+    For example:
+        dbwarden health --all
+    """
     outcomes = await run(health_one, await select(options))
     databases = [
         _health_of(outcome.database, outcome.result, outcome.error) for outcome in outcomes

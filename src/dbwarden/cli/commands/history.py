@@ -22,7 +22,14 @@ async def history(
     all_rows: bool = False,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Show who applied what and when, including migrations that were rolled back.
+    """Show who applied what, and when.
+
+    Shows the newest rows last, and the number of older ones.
+
+    For example:
+        dbwarden history
+        dbwarden history --limit 10
+        dbwarden history --all-rows --json
 
     Parameters
     ----------

@@ -77,7 +77,20 @@ async def import_(
     django: DjangoFlags = DjangoFlags(),
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Write migration files from the history of another tool, and prove them.
+    """Write migrations from another tool's history.
+
+    Runs each migration of the other tool in a scratch database, with the
+    project's own code and Python, and records the SQL. Each gets a file, which
+    is proven to lead to the same schema. What depends on rows or on the moment
+    is marked with -- dbwarden: review. No configured database is changed. Exit
+    3 if a file leads elsewhere.
+
+    For example:
+        dbwarden import alembic
+        dbwarden import alembic --ini db/alembic.ini --python venv/bin/python
+        dbwarden import alembic --since 4f2a9c1b
+        dbwarden import flyway sql
+        dbwarden import django --python venv/bin/python
 
     Parameters
     ----------

@@ -46,7 +46,15 @@ async def init(
     dev_server: bool = False,
     options: CommandOptions = CommandOptions(),
 ) -> int:
-    """Start a project: write a dbwarden.py and a folder for its migrations.
+    """Start a project: write a dbwarden.py.
+
+    At a terminal, without --kind, --url, --models and --fastapi, the command
+    asks for them. DATABASE_URL in the environment overrides the URL. Existing
+    files are not overwritten.
+
+    For example:
+        dbwarden init
+        dbwarden init --url postgresql://app@localhost/shop
 
     Parameters
     ----------

@@ -58,7 +58,17 @@ async def lint(
     format: Annotated[Format, Parameter(show_default=True)] = "text",
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Judge migration files by what they do to tables in use. Exit 3 on findings.
+    """Judge migrations by what they lock and rewrite. Exit 3.
+
+    Runs each statement in a scratch database, and judges the locks, rewrites
+    and scans that the server reports. A file allows a finding with -- dbwarden:
+    allow RULE: REASON.
+
+    For example:
+        dbwarden lint
+        dbwarden lint --pending --live
+        dbwarden lint --changed-since origin/main --format github
+        dbwarden lint --save-stats sizes.json && dbwarden lint --stats sizes.json
 
     Parameters
     ----------

@@ -9,7 +9,11 @@ from dbwarden.operations.lock import lock_status as lock_status_of
 
 
 async def lock_status(*, options: FleetOptions = FleetOptions()) -> int:
-    """Show who is migrating now: process, application, start time and current statement."""
+    """Show who is migrating now.
+
+    For example:
+        dbwarden lock-status --all
+    """
     selection = await select(options, Which.WRITABLE)
     outcomes = await run(lock_status_of, selection)
     return await report("lock-status", outcomes, selection, HOLDERS)

@@ -25,8 +25,14 @@ from dbwarden.operations.make_migrations import make_migrations as make_one
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """Answers to the questions of ``make-migrations``."""
+    """The file to write, and answers to the questions about it."""
 
+    name: str | None = None
+    "Another name for the file."
+    empty: bool = False
+    "Write a file without SQL."
+    sql: bool = False
+    "Print the file instead of writing it."
     renames: Annotated[tuple[str, ...], Parameter(name="--rename")] = ()
     "Treat as a rename: users.nick:nickname, users:people."
     allow_drop: Annotated[tuple[str, ...], Parameter(name=("--allow-drop", "--allow-loss"))] = ()
@@ -45,6 +51,10 @@ class Choices:
     "With --online: a column whose change may rewrite its table all the same: users.age."
     allow_rename: tuple[str, ...] = ()
     "With --online: a table or column to rename in place, while nothing uses it: users.nick."
+    unproven: bool = False
+    "Write the file even if it could not be proven."
+    from_live: bool = False
+    "Compare with the live database instead of the files."
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of :func:`dbwarden.make_migrations`.
@@ -63,30 +73,27 @@ class Choices:
 async def make_migrations(
     *,
     message: Annotated[str, Parameter(name=("--message", "-m"))],
-    name: str | None = None,
-    empty: bool = False,
-    sql: bool = False,
     choices: Choices = Choices(),
-    unproven: bool = False,
-    from_live: bool = False,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Write the next migration from the models, proven in a scratch database.
+    """Write a migration from the models.
+
+    Builds models and migration files in scratch databases and compares them.
+    Every file is tested in both directions before it is written. At a terminal,
+    the command asks about renames, drops and fills. With --keep-going, models
+    that the server refuses are left out and listed, the rest is written, and
+    the exit code is 3.
+
+    For example:
+        dbwarden make-migrations -m "add users"
+        dbwarden make-migrations -m "rename nick" --rename users.nick:nickname
+        dbwarden make-migrations -m "drop email" --allow-drop users.email
+        dbwarden make-migrations -m "preview" --sql
 
     Parameters
     ----------
     message
         What the migration does, in a few words.
-    name
-        Another name for the file.
-    empty
-        Write a file without SQL.
-    sql
-        Print the file instead of writing it.
-    unproven
-        Write the file even if it could not be proven.
-    from_live
-        Compare with the live database instead of the files.
     """
     asks = can_ask() and not options.json and options.workers is None
     if asks and options.timeout is None:
@@ -94,17 +101,12 @@ async def make_migrations(
     make: Callable[..., Awaitable[MakeMigrationsResult]] = partial(
         make_one,
         message=message,
-        name=name,
-        empty=empty,
-        sql=sql,
-        unproven=unproven,
-        from_live=from_live,
         keep_going=options.fail_fast is False,
         **choices.arguments(),
     )
-    which = Which.LIVE if from_live else Which.FILES
+    which = Which.LIVE if choices.from_live else Which.FILES
     selection = (await select(options, which, live_flag="--from-live")).for_writing()
-    selection = selection if empty else selection.described()
+    selection = selection if choices.empty else selection.described()
     several = len(selection.databases) > 1
 
     async def make_and_ask(config: DatabaseConfig) -> MakeMigrationsResult:

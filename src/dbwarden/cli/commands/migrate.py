@@ -1,6 +1,7 @@
 """``migrate``: what was applied to each database."""
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -25,42 +26,53 @@ from dbwarden.fleet import migrate_all
 from dbwarden.operations.migrate import DriftMode, MigrateResult
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MigrateChoices:
+    """The migrations to apply, and how."""
+
+    to: str | None = None
+    "Apply migrations up to and including this version."
+    count: int | None = None
+    "Apply at most this many migrations to each database."
+    dry_run: bool = False
+    "Print the SQL in order; takes no lock and writes nothing, enforced by the server."
+    out_of_order: bool = False
+    "Also apply files that are older than the newest applied one."
+    phase: Phase | None = None
+    "Apply only migrations that run before (pre) or after (post) the deployment."
+    check_drift: DriftMode | None = None
+    """Compare the database with its files first: fail (the default of the bare option) runs
+    nothing if it differs, warn reports it."""
+
+
 async def migrate(
     *,
-    to: str | None = None,
-    count: int | None = None,
-    dry_run: bool = False,
-    out_of_order: bool = False,
-    phase: Phase | None = None,
-    check_drift: DriftMode | None = None,
+    choices: MigrateChoices = MigrateChoices(),
     canary: Annotated[str | None, Parameter(group=HOW)] = None,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Apply pending migrations to one database, several or all.
+    """Apply pending migrations.
+
+    Each migration and its row in the migration history are one transaction.
+    Running the command again continues where it stopped.
+
+    For example:
+        dbwarden migrate
+        dbwarden migrate --all
+        dbwarden migrate --check-drift
+        dbwarden migrate -d 'tenant_*' --canary tenant_acme
+        dbwarden migrate --all --phase pre
+        dbwarden migrate --dry-run
 
     Parameters
     ----------
-    to
-        Apply migrations up to and including this version.
-    count
-        Apply at most this many migrations to each database.
-    dry_run
-        Print the SQL in order; takes no lock and writes nothing, enforced by the server.
-    out_of_order
-        Also apply files that are older than the newest applied one.
-    phase
-        Apply only migrations that run before (pre) or after (post) the deployment.
-    check_drift
-        Compare the database with its files first: fail (the default of the bare option) runs
-        nothing if it differs, warn reports it.
     canary
         Migrate this database first, and the others only if it succeeds.
     """
     selection = await select(options, Which.WRITABLE)
     databases = selection.databases
     await note_unknown_models(databases)
-    how: dict[str, Any] = {"to": to, "count": count, "phase": phase, "dry_run": dry_run}
-    how |= {"out_of_order": out_of_order, "check_drift": check_drift}
     with show_progress(databases, enabled=not options.json), handle_interrupt() as stop:
         outcomes = await migrate_all(
             databases,
@@ -69,12 +81,12 @@ async def migrate(
             canary=canary,
             stop=stop,
             workers=options.workers,
-            **how,
+            **vars(choices),
         )
-    if dry_run and not options.json:
+    if choices.dry_run and not options.json:
         print_planned(outcomes)
     view = Table(("", "version", "applied"), _migrate_cells)
-    code = await report("migrate", outcomes, selection, view, again=how)
+    code = await report("migrate", outcomes, selection, view, again=vars(choices))
     if not options.json:
         for result in results_of(outcomes):
             if result.drift:

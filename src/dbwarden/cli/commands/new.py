@@ -19,7 +19,14 @@ async def new(
     database: Annotated[str | None, Parameter(name=("--database", "-d"), group=WHICH)] = None,
     options: CommandOptions = CommandOptions(),
 ) -> int:
-    """Write an empty migration file, numbered and named.
+    """Write an empty migration file.
+
+    The file has the next number and sections for the SQL of the upgrade and the
+    rollback.
+
+    For example:
+        dbwarden new -m "create users"
+        dbwarden new -d analytics -m "count events"
 
     Parameters
     ----------

@@ -12,7 +12,14 @@ from dbwarden.operations.renumber import renumber as renumber_one
 
 
 async def renumber(*, move: tuple[str, ...] = (), options: FleetOptions = FleetOptions()) -> int:
-    """Give migrations with the same number unique numbers, and prove the new order.
+    """Resolve two files with the same number.
+
+    If two branches both added 0007, the one that is not applied moves to the
+    end, and the new order is proven.
+
+    For example:
+        dbwarden renumber
+        dbwarden renumber --move 0007_add_orders
 
     Parameters
     ----------

@@ -24,7 +24,15 @@ async def repair(
     yes: Annotated[bool, Parameter(name=("--yes", "-y"))] = False,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Correct the migration history; shows its changes and asks before it makes them.
+    """Correct the migration history.
+
+    Without options, it lists what needs a repair. It shows its changes and asks
+    before it makes them. No migration SQL runs.
+
+    For example:
+        dbwarden repair
+        dbwarden repair --accept 0003
+        dbwarden repair --at 0007=2
 
     Parameters
     ----------

@@ -19,7 +19,15 @@ async def rollback(
     dry_run: bool = False,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Roll back the last migration, or several.
+    """Roll back the last migration.
+
+    Rolls back one migration, or more with --to or --count. All of them are
+    checked before the first one runs.
+
+    For example:
+        dbwarden rollback
+        dbwarden rollback --to 0003
+        dbwarden rollback --dry-run
 
     Parameters
     ----------

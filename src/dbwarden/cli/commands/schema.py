@@ -28,7 +28,17 @@ async def schema(
     since: str | None = None,
     options: FleetOptions = FleetOptions(),
 ) -> int:
-    """Print the schema of the migration files as SQL, or draw its tables.
+    """Print the schema of the migration files as SQL.
+
+    --format mermaid and --format html draw the tables and their keys, for a
+    Markdown file or a browser. --since VERSION colours what changed since that
+    migration.
+
+    For example:
+        dbwarden schema > schema.sql
+        dbwarden schema --live
+        dbwarden schema --format mermaid
+        dbwarden schema --all --format html --since 0003 > schema.html
 
     Parameters
     ----------

@@ -7,7 +7,13 @@ from dbwarden.cli.selection import select
 
 
 async def settings(*, options: FleetOptions = FleetOptions()) -> int:
-    """Show every setting of a database and its value, without secrets."""
+    """Show every setting of a database.
+
+    Passwords are not shown.
+
+    For example:
+        dbwarden settings -d primary
+    """
     configs = (await select(options)).databases
     if options.json:
         output.say_json({"databases": [document_of(config) for config in configs]})

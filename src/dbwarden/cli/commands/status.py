@@ -12,7 +12,12 @@ from dbwarden.planning.replicas import ReplicaStatus
 
 
 async def status(*, options: FleetOptions = FleetOptions()) -> int:
-    """Show the state of each database: version, applied and pending migrations, problems."""
+    """Show the state of each database.
+
+    For example:
+        dbwarden status --all
+        dbwarden status --all --json
+    """
     selection = await select(options)
     outcomes = await run(status_one, selection)
     headers = ("", "version", "applied", "pending", "changed", "missing", "partial", "ahead")

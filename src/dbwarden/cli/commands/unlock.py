@@ -14,7 +14,14 @@ from dbwarden.operations.lock import lock_status as lock_status_of
 
 
 async def unlock(*, force: bool = False, options: FleetOptions = FleetOptions()) -> int:
-    """Terminate the process that holds the migration lock; its work is rolled back.
+    """End the process that holds a migration lock.
+
+    Without --force, it only shows the process. The work of a terminated process
+    is rolled back. There are no stale locks to clear.
+
+    For example:
+        dbwarden unlock -d primary
+        dbwarden unlock -d primary --force
 
     Parameters
     ----------

@@ -10,7 +10,14 @@ from dbwarden.operations.verify import verify as verify_one
 
 
 async def verify(*, options: FleetOptions = FleetOptions()) -> int:
-    """Prove all migration files again: up, down, up; for CI. Exit 3 if one fails."""
+    """Prove all migration files again.
+
+    Runs each file in a scratch database (up, down, up), then all of them, with
+    rows too. Exit 3 if one fails.
+
+    For example:
+        dbwarden verify --all
+    """
     selection = await select(options, Which.FILES)
     outcomes = await run(verify_one, selection, at_once=AT_ONCE_IN_SCRATCH)
     return await report("verify", outcomes, selection, Texts(_print_verified, flat=True))

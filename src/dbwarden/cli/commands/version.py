@@ -13,7 +13,7 @@ DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cycl
 
 
 async def version(*, options: CommandOptions = CommandOptions()) -> int:
-    """Show the versions of dbwarden, Python and the drivers, for a bug report."""
+    """Show the installed versions."""
     versions = await anyio.to_thread.run_sync(_versions)
     if options.json:
         output.say_json({**versions, "platform": sys.platform})

@@ -9,7 +9,13 @@ from dbwarden.operations.wait import wait as wait_one
 
 
 async def wait(*, options: FleetOptions = FleetOptions()) -> int:
-    """Wait until the databases answer, for at most --timeout seconds each."""
+    """Wait until the databases answer.
+
+    Waits for at most --timeout seconds, for containers that start together.
+
+    For example:
+        dbwarden wait --all --timeout 60 && dbwarden migrate --all
+    """
     selection = await select(options)
     outcomes = await run(wait_one, selection)
     return await report("wait", outcomes, selection, Table(("", "server", "attempts"), _wait_cells))
