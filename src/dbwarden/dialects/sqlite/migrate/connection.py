@@ -33,7 +33,7 @@ from dbwarden.dialects.sqlite.migrate.threads import (
 from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.waiting import LockRetries, backoff, wait_for_migrator
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import ConfigurationError, LockTimeout, ReadOnlyDatabase
+from dbwarden.errors import ConfigurationError, ConnectError, LockTimeout, ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import DialectName
@@ -276,7 +276,12 @@ async def opened(session: Session) -> AsyncGenerator[Session]:
         with anyio.move_on_after(seconds) as scope:
             await run_interruptible(session.open, session)
         if scope.cancelled_caught:
-            raise failures.too_slow(name, session.target.path, seconds)
+            raise ConnectError(
+                f"{session.target.path or 'the database'} could not be opened within {seconds:g} s "
+                "(connect_timeout)",
+                database=name,
+                next_step="Check that its disk or network mount responds.",
+            )
         yield session
     finally:
         if not session.abandoned:

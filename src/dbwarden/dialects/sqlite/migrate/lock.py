@@ -16,7 +16,7 @@ import os
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -49,8 +49,7 @@ class Mark:
 
     def encode(self) -> bytes:
         """Encode the mark as one line of JSON."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps({**fields, "since": self.since.isoformat()}).encode() + b"\n"
+        return json.dumps({**asdict(self), "since": self.since.isoformat()}).encode() + b"\n"
 
     @staticmethod
     def decode(text: bytes) -> "Mark | None":
@@ -60,17 +59,6 @@ class Mark:
             return Mark(**{**fields, "since": datetime.fromisoformat(fields["since"])})
         except (ValueError, KeyError, TypeError):
             return None
-
-    @property
-    def holder(self) -> LockHolder:
-        """The mark as a lock holder."""
-        return LockHolder(
-            pid=self.pid,
-            application=self.application,
-            host=self.host,
-            since=self.since,
-            statement=self.statement,
-        )
 
 
 class LockFile:
@@ -108,7 +96,14 @@ class LockFile:
                 os.close(descriptor)
         if self._descriptor is None:
             return False
-        self._mark = _new_mark(self._application)
+        pid = os.getpid()
+        self._mark = Mark(
+            pid=pid,
+            born=born(pid),
+            host=socket.gethostname(),
+            application=self._application,
+            since=datetime.now(UTC),
+        )
         self._write(self._mark)
         return True
 
@@ -116,8 +111,7 @@ class LockFile:
         """Write the running statement into the lock file."""
         if self._mark is not None:
             shown = statement[:_SHOWN] if statement else None
-            fields = {name: getattr(self._mark, name) for name in Mark.__slots__}
-            self._write(Mark(**{**fields, "statement": shown}))
+            self._write(replace(self._mark, statement=shown))
 
     def _write(self, mark: Mark) -> None:
         """Write *mark*, ignoring a full disk because the lock holds without it."""
@@ -145,7 +139,15 @@ class LockFile:
         held, mark = self._read_state()
         if not held:
             return None
-        return mark.holder if mark is not None else LockHolder(pid=None)
+        if mark is None:
+            return LockHolder(pid=None)
+        return LockHolder(
+            pid=mark.pid,
+            application=mark.application,
+            host=mark.host,
+            since=mark.since,
+            statement=mark.statement,
+        )
 
     def terminate(self, holder: LockHolder, *, within: float) -> bool:
         """Terminate *holder* if it is on this host and holds the lock; return whether it ended.
@@ -155,7 +157,10 @@ class LockFile:
             within: Seconds to wait until the lock is free.
         """
         held, mark = self._read_state()
-        if not held or mark is None or not _may_terminate(mark, holder):
+        if not held or mark is None or (mark.pid, mark.since) != (holder.pid, holder.since):
+            return False
+        is_here = mark.host == socket.gethostname() and mark.born == born(mark.pid)
+        if not is_here or mark.pid == os.getpid():
             return False
         try:
             os.kill(mark.pid, signal.SIGTERM)
@@ -205,16 +210,6 @@ def has_name(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _may_terminate(mark: Mark, holder: LockHolder) -> bool:
-    """Return whether *mark* identifies the expected holder: another process on this host."""
-    return (
-        (mark.pid, mark.since) == (holder.pid, holder.since)
-        and mark.host == socket.gethostname()
-        and mark.pid != os.getpid()
-        and mark.born == born(mark.pid)
-    )
-
-
 def born(pid: int) -> str | None:
     """Return the kernel's start time of process *pid* in ticks; ``None`` if unavailable."""
     try:
@@ -222,14 +217,3 @@ def born(pid: int) -> str | None:
     except OSError:
         return None
     return stat.rpartition(b")")[2].split()[19].decode()
-
-
-def _new_mark(application: str) -> Mark:
-    pid = os.getpid()
-    return Mark(
-        pid=pid,
-        born=born(pid),
-        host=socket.gethostname(),
-        application=application,
-        since=datetime.now(UTC),
-    )

@@ -27,7 +27,7 @@ from dbwarden.dialects.sqlite.migrate.opening import (
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.waiting import backoff
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import DBWardenError
+from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.migration_history import (
     LedgerExcerpt,
     LockHolder,
@@ -383,8 +383,9 @@ class Session:
 
     def error_for(self, error: sqlite3.Error) -> DBWardenError:
         """Return the error for an error of SQLite that no statement of a migration caused."""
-        name = self.config.database_name
-        return self.obstacle(error) or failures.internal_failed(name, error)
+        return self.obstacle(error) or StatementFailed(
+            str(error), database=self.config.database_name, detail=failures.code_name(error)
+        )
 
     def obstacle(self, error: sqlite3.Error) -> DBWardenError | None:
         """Return the error if a lock, the file or its disk is the cause."""

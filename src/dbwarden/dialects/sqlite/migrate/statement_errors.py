@@ -5,6 +5,7 @@ import os
 import re
 import sqlite3
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from dbwarden.dialects.base import PendingMigration, Statement, suggest_baseline
@@ -131,15 +132,6 @@ def _missing(
     return None
 
 
-def too_slow(name: DatabaseName, path: Path | None, seconds: float) -> ConnectError:
-    """Return the error for storage that does not respond."""
-    return ConnectError(
-        f"{path or 'the database'} could not be opened within {seconds:g} s (connect_timeout)",
-        database=name,
-        next_step="Check that its disk or network mount responds.",
-    )
-
-
 def lock_failed(name: DatabaseName, path: Path, error: OSError) -> DBWardenError:
     """Return the error for a lock file that cannot be created."""
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -165,74 +157,69 @@ def lock_failed(name: DatabaseName, path: Path, error: OSError) -> DBWardenError
 # -- running ------------------------------------------------------------------------------------
 
 
+_DAMAGED = (
+    ConnectError,
+    "{where} is damaged: {error}",
+    "Restore it from a backup; look with: sqlite3 FILE 'PRAGMA integrity_check', save what is left "
+    "with: sqlite3 FILE .recover",
+)
+_NOT_OPENED = (
+    AccessDenied,
+    "{where} or its journal cannot be opened: {error}",
+    "Give this user write access to the file and to its folder, where SQLite makes its journal.",
+)
+_LEFT_OPEN = (
+    ConnectError,
+    "a process that was killed left {where} in the middle of a transaction, which a read-only "
+    "connection cannot roll back",
+    "Roll it back with: dbwarden migrate -d {name}",
+)
+_FAILURES: Mapping[int, tuple[type[DBWardenError], str, str]] = {
+    sqlite3.SQLITE_FULL: (
+        StatementFailed,
+        "the disk that holds {where} is full, or the database has reached its size limit",
+        "Free some space and run the command again: unfinished work was rolled back.",
+    ),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_READONLY: (
+        ReadOnlyDatabase,
+        "{where} is read-only: {error}",
+        "Give this user write access to the file and its folder, or correct database_url (mode=ro, "
+        "immutable=1).",
+    ),
+    sqlite3.SQLITE_READONLY_DBMOVED: (
+        ConnectionLost,
+        "{where} was moved or replaced while it was open",
+        "Put the right file there and run the command again.",
+    ),
+    sqlite3.SQLITE_READONLY_ROLLBACK: _LEFT_OPEN,
+    sqlite3.SQLITE_READONLY_RECOVERY: _LEFT_OPEN,
+    sqlite3.SQLITE_IOERR: (
+        ConnectionLost,
+        "{where} could not be read or written: {error}",
+        "Check its disk or network mount, then run the command again: it finds out what was done.",
+    ),
+    sqlite3.SQLITE_CANTOPEN: _NOT_OPENED,
+    sqlite3.SQLITE_PERM: _NOT_OPENED,
+}
+"""The errors of the database or its disk by SQLite's codes, and what to do."""
+
+
 def database_failed(
     name: DatabaseName, path: Path | None, error: BaseException
 ) -> DBWardenError | None:
     """Return the error if the database or its disk is at fault, not the statement."""
-    where = str(path) if path is not None else "the database"
-    detail = code_name(error)
-    match primary_code(error):
-        case sqlite3.SQLITE_FULL:
-            return StatementFailed(
-                f"the disk that holds {where} is full, or the database has reached its size limit",
-                database=name,
-                detail=detail,
-                next_step="Free some space and run the command again: unfinished work was rolled "
-                "back.",
-            )
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return ConnectError(
-                f"{where} is damaged: {error}",
-                database=name,
-                detail=detail,
-                next_step="Restore it from a backup; look with: sqlite3 FILE 'PRAGMA "
-                "integrity_check', save what is left with: sqlite3 FILE .recover",
-            )
-        case sqlite3.SQLITE_READONLY:
-            return _read_only(name, where, error)
-        case sqlite3.SQLITE_IOERR:
-            return ConnectionLost(
-                f"{where} could not be read or written: {error}",
-                database=name,
-                detail=detail,
-                next_step="Check its disk or network mount, then run the command again: it "
-                "finds out what was done.",
-            )
-        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return AccessDenied(
-                f"{where} or its journal cannot be opened: {error}",
-                database=name,
-                detail=detail,
-                next_step="Give this user write access to the file and to its folder, where "
-                "SQLite makes its journal.",
-            )
-        case _:
-            return None
-
-
-def _read_only(name: DatabaseName, where: str, error: BaseException) -> DBWardenError:
-    code = getattr(error, "sqlite_errorcode", 0)
-    if code == sqlite3.SQLITE_READONLY_DBMOVED:
-        return ConnectionLost(
-            f"{where} was moved or replaced while it was open",
-            database=name,
-            detail=code_name(error),
-            next_step="Put the right file there and run the command again.",
-        )
-    if code in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
-        return ConnectError(
-            f"a process that was killed left {where} in the middle of a transaction, which a "
-            "read-only connection cannot roll back",
-            database=name,
-            detail=code_name(error),
-            next_step=f"Roll it back with: dbwarden migrate -d {name}",
-        )
-    return ReadOnlyDatabase(
-        f"{where} is read-only: {error}",
+    code = primary_code(error)
+    known = _FAILURES.get(getattr(error, "sqlite_errorcode", code)) or _FAILURES.get(code)
+    if known is None:
+        return None
+    kind, message, next_step = known
+    return kind(
+        message.format(where=path or "the database", error=error),
         database=name,
         detail=code_name(error),
-        next_step="Give this user write access to the file and its folder, or correct "
-        "database_url (mode=ro, immutable=1).",
+        next_step=next_step.format(name=name),
     )
 
 
@@ -260,11 +247,6 @@ def lock_timed_out(
     )
 
 
-def internal_failed(name: DatabaseName, error: sqlite3.Error) -> StatementFailed:
-    """Return the error for our own SQL: BEGIN, COMMIT, the ledger."""
-    return StatementFailed(str(error), database=name, detail=code_name(error))
-
-
 def statement_failed(
     pending: PendingMigration,
     statement: Statement,
@@ -288,22 +270,20 @@ def statement_failed(
         statement=statement.text,
         detail=code_name(error),
         hint=_hint(error),
-        next_step=f"{next_step} and run again: {retry_command(pending)} -d {name}. "
-        + describe_kept(pending)
+        next_step=f"{next_step} and {_again(pending)}"
         + (f" {suggest_baseline(name)}" if SQLiteText.DUPLICATE_OBJECT.is_in(error) else ""),
     )
 
 
 def broken_keys(pending: PendingMigration, statement: Statement, rows: str) -> StatementFailed:
     """Return the error for a step that violates foreign keys."""
-    return StatementFailed(
-        f"after this step foreign keys do not hold: {rows}",
-        database=pending.migration.database,
-        location=pending.migration.at(statement.line, statement.column),
-        hint="Migrations run with foreign_keys = OFF; rows that refer to nothing are counted "
-        "before and after.",
-        next_step=f"Change or delete these rows too, and run again: {retry_command(pending)} -d "
-        f"{pending.migration.database}. {describe_kept(pending)}",
+    return _keys_failed(
+        pending,
+        statement,
+        f"foreign keys do not hold: {rows}",
+        "Migrations run with foreign_keys = OFF; rows that refer to nothing are counted before and "
+        "after.",
+        "Change or delete these rows too",
     )
 
 
@@ -311,13 +291,24 @@ def mismatched_key(
     pending: PendingMigration, statement: Statement, error: sqlite3.Error
 ) -> StatementFailed:
     """Return the error for a step after which a key refers to columns that are not unique."""
+    return _keys_failed(
+        pending,
+        statement,
+        f"a foreign key refers to columns that are not unique: {error}",
+        "SQLite would refuse rows of both tables wherever foreign keys are enforced.",
+        "Make what the key refers to a primary key or UNIQUE",
+    )
+
+
+def _keys_failed(
+    pending: PendingMigration, statement: Statement, what: str, hint: str, step: str
+) -> StatementFailed:
     return StatementFailed(
-        f"after this step a foreign key refers to columns that are not unique: {error}",
+        f"after this step {what}",
         database=pending.migration.database,
         location=pending.migration.at(statement.line, statement.column),
-        hint="SQLite would refuse rows of both tables wherever foreign keys are enforced.",
-        next_step="Make what the key refers to a primary key or UNIQUE, and run again: "
-        f"{retry_command(pending)} -d {pending.migration.database}. {describe_kept(pending)}",
+        hint=hint,
+        next_step=f"{step}, and {_again(pending)}",
     )
 
 
@@ -329,13 +320,16 @@ def names_file(statement: Statement, error: sqlite3.Error) -> bool:
     return not is_busy(error) and _OTHER_FILE.match(statement.text) is not None
 
 
-def describe_kept(pending: PendingMigration) -> str:
-    """Describe the state of the database after a step of *pending* failed."""
-    if len(pending.steps) == 1:
-        return "Nothing of this migration was kept."
-    return (
-        "Nothing of the step that failed was kept; the steps before it stay, and are not run again."
-    )
+def _again(pending: PendingMigration) -> str:
+    """Return the advice to run *pending* again, and what its failed step has left."""
+    kept = "Nothing of this migration was kept."
+    if len(pending.steps) > 1:
+        kept = (
+            "Nothing of the step that failed was kept; the steps before it stay, and are not run "
+            "again."
+        )
+    command = "migrate" if pending.direction == "upgrade" else "rollback"
+    return f"run again: dbwarden {command} -d {pending.migration.database}. {kept}"
 
 
 def add_location(
@@ -346,11 +340,6 @@ def add_location(
     error.location = error.location or pending.migration.at(line, column)
     error.statement = error.statement or (statement.text if statement else None)
     return error
-
-
-def retry_command(pending: PendingMigration) -> str:
-    """Return the command that runs *pending* again."""
-    return "dbwarden migrate" if pending.direction == "upgrade" else "dbwarden rollback"
 
 
 def _hint(error: BaseException) -> str | None:
