@@ -98,8 +98,8 @@ MUTANTS = (
     Mutant(
         name="a rollback that another worker repeats",
         file="fleet/workers/coordinating.py",
-        old="elif not lot.work.repeatable:",
-        new="elif lot.work is None:",
+        old="if stopped_by is None and not lot.work.repeatable:",
+        new="if stopped_by is None and lot.work is None:",
         tests=("tests/unit/fleet/workers/test_coordinating.py",),
     ),
     Mutant(

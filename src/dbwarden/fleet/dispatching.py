@@ -68,22 +68,17 @@ async def run(
         max_failures=1 if fail_fast else max_failures,
     )
     first = frozenset({canary}) if canary is not None else frozenset[str]()
+    keeps_timeout = timeout is not None and math.isnan(timeout)
     tasks = [
         Task(
             key=config.database_name,
-            config=_with_timeout(config, timeout),
+            config=config if keeps_timeout else replace(config, timeout=timeout),
             operation=operation,
             after=first - {config.database_name},
         )
         for config in databases
     ]
     return await dispatch(tasks, limits, stop=stop, workers=workers)
-
-
-def _with_timeout(config: DatabaseConfig, timeout: float | None) -> DatabaseConfig:
-    if timeout is not None and math.isnan(timeout):
-        return config
-    return replace(config, timeout=timeout)
 
 
 async def dispatch(

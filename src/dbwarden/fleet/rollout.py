@@ -118,13 +118,19 @@ class _Rollout:
 
     def tasks(self, canary: str | None) -> tuple[Task[MigrateResult], ...]:
         """Return a task for each stage; those that *canary* does not require wait for it."""
+        tasks = {stage.key: self._task(stage) for stage in self.staged}
         first = frozenset(stage.key for stage in self.staged if stage.database == canary)
-        ahead = self._needed(first)
+        ahead, left = set[str](), set(first)
+        while left:
+            ahead |= left
+            needed = (tasks[key].after | tasks[key].finished for key in left)
+            left = set[str]().union(*needed) - ahead
         return tuple(
-            self._task(stage, frozenset() if stage.key in ahead else first) for stage in self.staged
+            task if key in ahead else replace(task, after=task.after | first)
+            for key, task in tasks.items()
         )
 
-    def _task(self, stage: Stage, first: frozenset[str]) -> Task[MigrateResult]:
+    def _task(self, stage: Stage) -> Task[MigrateResult]:
         options = dict(self.options)
         if stage.to is not None:
             options |= {"to": format_version(stage.to), "at_least": True}
@@ -133,25 +139,11 @@ class _Rollout:
             key=stage.key,
             config=self.databases_by_name[stage.database],
             operation=partial(migrate, **options),
-            after=first.union(self._earlier(stage)),
+            after=frozenset(self._earlier(stage)),
             finished=frozenset(needed - {stage.key}),
             requires=stage.requires,
             gate=gate_of(stage.requires, self.databases_by_name.__getitem__),
         )
-
-    def _needed(self, first: frozenset[str]) -> frozenset[str]:
-        """Return the stages of *first* and their requirements, which cannot wait for *first*."""
-        stages = {stage.key: stage for stage in self.staged}
-        needed: set[str] = set()
-        left = list(first)
-        while left:
-            key = left.pop()
-            if key in needed:
-                continue
-            needed.add(key)
-            left += self._earlier(stages[key])
-            left += [other for need in stages[key].requires for other in self._keys_with(need)]
-        return frozenset(needed)
 
     def _earlier(self, stage: Stage) -> list[str]:
         """Return the earlier stages of the same database."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Generic, Never, TypeVar
 
 import anyio
 
@@ -23,6 +23,7 @@ from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import DatabaseName
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Operation = Callable[[DatabaseConfig], Awaitable[T]]
 
 Slots = AbstractAsyncContextManager[None]
@@ -45,10 +46,17 @@ class OutcomeState(StrEnum):
 
 
 _FAILURES = (OutcomeState.FAILED, OutcomeState.TIMED_OUT)
+_ENDS = {
+    OutcomeState.SUCCEEDED: "succeeded",
+    OutcomeState.FAILED: "failed",
+    OutcomeState.TIMED_OUT: "ran out of time",
+    OutcomeState.INTERRUPTED: "was interrupted",
+    OutcomeState.NOT_STARTED: "was not started",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome(Generic[T]):
+class Outcome(Generic[T_co]):
     """The outcome of one database: its state, and the result of the operation or its error.
 
     ``duration_ms`` is in milliseconds; ``None`` if the database was not started.
@@ -56,7 +64,7 @@ class Outcome(Generic[T]):
 
     database: DatabaseName
     state: OutcomeState
-    result: T | None = None
+    result: T_co | None = None
     error: DBWardenError | None = None
     duration_ms: float | None = None
 
@@ -67,7 +75,7 @@ class Outcome(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task(Generic[T]):
+class Task(Generic[T_co]):
     """One operation on one database, and the tasks it waits for.
 
     ``after`` names the tasks that must have succeeded first, ``finished`` those that must have
@@ -77,7 +85,7 @@ class Task(Generic[T]):
 
     key: str
     config: DatabaseConfig
-    operation: Operation[T]
+    operation: Operation[T_co]
     after: frozenset[str] = frozenset()
     finished: frozenset[str] = frozenset()
     requires: tuple[Requirement, ...] = ()
@@ -177,7 +185,7 @@ class Record(Generic[T]):
         return self.outcomes.get(task.key) or not_started(task.config.database_name, reason)
 
 
-def count_databases(tasks: Iterable[Task[Any]]) -> Counter[DatabaseName]:
+def count_databases(tasks: Iterable[Task[object]]) -> Counter[DatabaseName]:
     """Return the number of tasks of each database."""
     return Counter(task.config.database_name for task in tasks)
 
@@ -242,17 +250,8 @@ def blocked_by(task: Task[T], outcomes: Mapping[str, Outcome[T]]) -> str | None:
     for key in sorted(task.after):
         outcome = outcomes.get(key)
         if outcome is not None and not outcome.succeeded:
-            return f"{outcome.database} must succeed first, but it {_describe_state(outcome.state)}"
+            return f"{outcome.database} must succeed first, but it {_ENDS[outcome.state]}"
     return None
-
-
-def _describe_state(state: OutcomeState) -> str:
-    return {
-        OutcomeState.FAILED: "failed",
-        OutcomeState.TIMED_OUT: "ran out of time",
-        OutcomeState.INTERRUPTED: "was interrupted",
-        OutcomeState.NOT_STARTED: "was not started",
-    }.get(state, "succeeded")
 
 
 async def _attempt(task: Task[T]) -> Outcome[T]:
@@ -288,13 +287,13 @@ def _unexpected(name: DatabaseName, cause: Exception) -> DBWardenError:
     return error
 
 
-def not_started(name: DatabaseName, reason: str) -> Outcome[Any]:
+def not_started(name: DatabaseName, reason: str) -> Outcome[Never]:
     """Return the outcome of a database whose turn did not come."""
     error = NotStarted(f"not started: {reason}", database=name)
     return Outcome(database=name, state=OutcomeState.NOT_STARTED, error=error)
 
 
-def _interrupted(task: Task[T], started: float, reason: str | None) -> Outcome[T]:
+def _interrupted(task: Task[object], started: float, reason: str | None) -> Outcome[Never]:
     name = task.config.database_name
     return Outcome(
         database=name,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 import anyio
 import anyio.abc
@@ -75,7 +75,7 @@ async def run_on_workers(
     return tuple(run_.record.outcome_of(task) for task in tasks)
 
 
-def _project_of(tasks: Sequence[Task[Any]]) -> Project:
+def _project_of(tasks: Sequence[Task[object]]) -> Project:
     """Return the project that the workers load.
 
     Raises:
@@ -103,7 +103,7 @@ class _Run:
     """The state of one run on workers."""
 
     cluster: Cluster
-    tasks: Mapping[str, Task[Any]]
+    tasks: Mapping[str, Task[object]]
     work: Mapping[str, Work]
     limits: Limits
     lot_size: int | None
@@ -137,7 +137,7 @@ class _Run:
         await self.stopping.wait()
         await self.cluster.stop(self.record.stopped_by or "")
 
-    async def _run_wave(self, wave: Sequence[Task[Any]]) -> None:
+    async def _run_wave(self, wave: Sequence[Task[object]]) -> None:
         """Run the tasks of *wave* that may start; none waits for another."""
         ready = []
         if self.record.stopped_by is not None:
@@ -170,7 +170,6 @@ class _Run:
         lot = grant.lot
         by_name = {task.config.database_name: task for task in lot.tasks}
         hint = type_hints(find_operation(lot.work.operation)).get("return")
-
         lost: DBWardenError | None = None
         try:
             await self.cluster.run(
@@ -205,7 +204,7 @@ class _Run:
         )
 
     def _receive(
-        self, message: Json, by_name: Mapping[DatabaseName, Task[Any]], hint: object
+        self, message: Json, by_name: Mapping[DatabaseName, Task[object]], hint: object
     ) -> None:
         match message:
             case {"outcome": document}:
@@ -221,27 +220,24 @@ class _Run:
                     if task.key not in self.record.outcomes:
                         self.record.add(task, _refused(task, error))
 
-    def _take_over(self, lot: Lot, rest: tuple[Task[Any], ...], lost: DBWardenError) -> None:
+    def _take_over(self, lot: Lot, rest: tuple[Task[object], ...], lost: DBWardenError) -> None:
         """Give the *rest* of a lot to another worker, unless the run ends here."""
         losses = 1 if len(rest) < len(lot.tasks) else lot.losses + 1
         telemetry.emit("worker_lost", level="warning", error=lost.message, databases=len(rest))
         if isinstance(lost, EngineLost):
             self.record.stop(lost.message)
         stopped_by = self.record.stopped_by
-        if stopped_by is not None:
-            for task in rest:
-                self.record.add(task, _unknown(task, stopped_by))
-        elif not lot.work.repeatable:
-            for task in rest:
-                self.record.add(task, _unknown(task, lost.message))
-        elif losses < MOST_LOSSES:
+        if stopped_by is None and not lot.work.repeatable:
+            stopped_by = lost.message
+        if stopped_by is None and losses < MOST_LOSSES:
             self.waiting.insert(0, replace(lot, tasks=rest, losses=losses))
-        else:
-            for task in rest:
-                self.record.add(task, _gave_up(task, lost))
+            return
+        for task in rest:
+            ended = _gave_up(task, lost) if stopped_by is None else _unknown(task, stopped_by)
+            self.record.add(task, ended)
 
 
-def _refused(task: Task[Any], error: DBWardenError) -> Outcome[Any]:
+def _refused(task: Task[object], error: DBWardenError) -> Outcome[Never]:
     name = task.config.database_name
     outcome = not_started(name, error.message)
     assert outcome.error is not None
@@ -250,7 +246,7 @@ def _refused(task: Task[Any], error: DBWardenError) -> Outcome[Any]:
     return outcome
 
 
-def _unknown(task: Task[Any], reason: str) -> Outcome[Any]:
+def _unknown(task: Task[object], reason: str) -> Outcome[Never]:
     name = task.config.database_name
     error = Interrupted(
         f"interrupted: {reason}",
@@ -260,7 +256,7 @@ def _unknown(task: Task[Any], reason: str) -> Outcome[Any]:
     return Outcome(database=name, state=OutcomeState.INTERRUPTED, error=error)
 
 
-def _gave_up(task: Task[Any], lost: DBWardenError) -> Outcome[Any]:
+def _gave_up(task: Task[object], lost: DBWardenError) -> Outcome[Never]:
     name = task.config.database_name
     error = WorkerLost(
         f"{MOST_LOSSES} workers ended in the middle of its lot; of the last, {lost.message}",

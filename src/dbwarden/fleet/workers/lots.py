@@ -6,9 +6,8 @@ databases. It holds no URL, no password and no configuration.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count, pairwise
-from typing import Any
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.files.migration import Requirement
@@ -65,7 +64,7 @@ class Lot:
 
     id: int
     work: Work
-    tasks: tuple[Task[Any], ...] = field(repr=False)
+    tasks: tuple[Task[object], ...] = field(repr=False)
     servers: frozenset[str] = frozenset()
     losses: int = 0
 
@@ -87,7 +86,7 @@ class Grant:
     per_server: int
 
 
-def waves(tasks: Sequence[Task[Any]]) -> Iterator[tuple[Task[Any], ...]]:
+def waves(tasks: Sequence[Task[object]]) -> Iterator[tuple[Task[object], ...]]:
     """Yield *tasks* so that each comes in a later wave than those it waits for."""
     rest = {task.key: task for task in tasks}
     while rest:
@@ -101,7 +100,7 @@ def waves(tasks: Sequence[Task[Any]]) -> Iterator[tuple[Task[Any], ...]]:
 
 
 def cut(
-    tasks: Sequence[tuple[Task[Any], Work]], workers: int, *, size: int | None = None
+    tasks: Sequence[tuple[Task[object], Work]], workers: int, *, size: int | None = None
 ) -> tuple[Lot, ...]:
     """Cut the *tasks* of one wave into lots of one work each.
 
@@ -109,7 +108,7 @@ def cut(
     (default: 50 to 250, depending on the number of *workers*). Small servers share a lot.
     """
     size = size or lot_size(len(tasks), workers)
-    by_work: dict[str, list[tuple[Task[Any], Work]]] = defaultdict(list)
+    by_work: dict[str, list[tuple[Task[object], Work]]] = defaultdict(list)
     for task, work in tasks:
         by_work[work.key].append((task, work))
     numbers = count(1)
@@ -127,16 +126,19 @@ def lot_size(databases: int, workers: int) -> int:
     return min(max(balanced, SMALLEST), LARGEST, -(-databases // workers))
 
 
-def _parts(tasks: Sequence[Task[Any]], size: int) -> tuple[tuple[Task[Any], ...], ...]:
+def _parts(tasks: Sequence[Task[object]], size: int) -> tuple[tuple[Task[object], ...], ...]:
     """Return *tasks* by server, in parts of at most *size*; those of large servers take turns."""
-    groups: dict[str, list[Task[Any]]] = defaultdict(list)
+    groups: dict[str, list[Task[object]]] = defaultdict(list)
     for task in tasks:
         groups[place_of(task.config)].append(task)
-    placed: list[tuple[int, tuple[Task[Any], ...]]] = []
-    small: list[Task[Any]] = []
+    placed: list[tuple[int, tuple[Task[object], ...]]] = []
+    small: list[Task[object]] = []
     for group in groups.values():
         if len(group) > size:
-            placed.extend(enumerate(_even_parts(group, -(-len(group) // size))))
+            parts = -(-len(group) // size)
+            ends = [len(group) * number // parts for number in range(parts + 1)]
+            even = (tuple(group[start:end]) for start, end in pairwise(ends))
+            placed.extend(enumerate(even))
             continue
         if len(small) + len(group) > size:
             placed.append((0, tuple(small)))
@@ -153,23 +155,11 @@ def place_of(config: DatabaseConfig) -> str:
     return str(file.parent) if file else config.server
 
 
-def _even_parts(tasks: Sequence[Task[Any]], parts: int) -> Iterator[tuple[Task[Any], ...]]:
-    """Yield *tasks* in *parts* whose sizes differ by at most one."""
-    ends = [len(tasks) * number // parts for number in range(parts + 1)]
-    for start, end in pairwise(ends):
-        yield tuple(tasks[start:end])
-
-
 def _with_shared_servers(lots: Sequence[Lot]) -> tuple[Lot, ...]:
     servers = [frozenset(task.config.server for task in lot.tasks) for lot in lots]
     lots_of = Counter(server for each in servers for server in each)
     return tuple(
-        Lot(
-            id=lot.id,
-            work=lot.work,
-            tasks=lot.tasks,
-            servers=frozenset(server for server in each if lots_of[server] > 1),
-        )
+        replace(lot, servers=frozenset(server for server in each if lots_of[server] > 1))
         for lot, each in zip(lots, servers, strict=True)
     )
 

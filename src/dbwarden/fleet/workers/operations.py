@@ -12,7 +12,7 @@ from dbwarden.fleet.workers.lots import Work
 from dbwarden.fleet.workers.wire import reader, type_hints
 
 
-def work_of(task: Task[Any]) -> Work:
+def work_of(task: Task[object]) -> Work:
     """Return what *task* does, as data.
 
     Raises:
@@ -103,7 +103,7 @@ def find_operation(name: str) -> Callable[..., Awaitable[Any]]:
     return operation
 
 
-def bind(work: Work) -> Operation[Any]:
+def bind(work: Work) -> Operation[object]:
     """Return the operation of *work* with its options.
 
     Raises:

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from dbwarden import __version__, telemetry
 from dbwarden.config.loading import load_project
@@ -39,7 +38,7 @@ async def run_lot(document: Json, send: Send, stop: Stop) -> None:
         return
     sent: set[str] = set()
 
-    def send_outcome(outcome: Outcome[Any]) -> None:
+    def send_outcome(outcome: Outcome[object]) -> None:
         sent.add(outcome.database)
         send({"outcome": write_outcome(outcome)})
 
@@ -60,14 +59,18 @@ def _forward(send: Send, order: Order, event: telemetry.Event) -> None:
         send({"event": {"name": event.name, "level": event.level, "fields": plain(event.fields)}})
 
 
-async def _prepare(order: Order) -> tuple[Task[Any], ...]:
+async def _prepare(order: Order) -> tuple[Task[object], ...]:
     """Return the tasks of *order*.
 
     Raises:
         UsageError: This worker has another version, or lacks the project, a database or the
             operation.
     """
-    check_version(order.version)
+    if order.version != __version__:
+        raise UsageError(
+            f"the worker has dbwarden {__version__}, but the run needs {order.version}",
+            next_step=f"Install dbwarden=={order.version} where the workers run.",
+        )
     project = await in_own_thread(partial(load_project, order.project))
     operation = await in_own_thread(partial(bind, order.work))
     tasks = []
@@ -76,19 +79,6 @@ async def _prepare(order: Order) -> tuple[Task[Any], ...]:
         gate = gate_of(order.work.requires, partial(_required, project, member))
         tasks.append(Task(key=member.name, config=config, operation=operation, gate=gate))
     return tuple(tasks)
-
-
-def check_version(wanted: str) -> None:
-    """Refuse a run of another version of dbwarden.
-
-    Raises:
-        UsageError: This worker has another one.
-    """
-    if wanted != __version__:
-        raise UsageError(
-            f"the worker has dbwarden {__version__}, but the run needs {wanted}",
-            next_step=f"Install dbwarden=={wanted} where the workers run.",
-        )
 
 
 def _configure(project: Project, member: Member) -> DatabaseConfig:

@@ -26,7 +26,7 @@ _BASE = frozenset(vars(DBWardenError()))
 _SEQUENCES = (tuple, list, set, frozenset)
 
 
-def write_outcome(outcome: Outcome[Any]) -> Json:
+def write_outcome(outcome: Outcome[object]) -> Json:
     """Return *outcome* as a document."""
     return {
         "database": outcome.database,
@@ -37,7 +37,7 @@ def write_outcome(outcome: Outcome[Any]) -> Json:
     }
 
 
-def read_outcome(document: Json, result: object) -> Outcome[Any]:
+def read_outcome(document: Json, result: object) -> Outcome[object]:
     """Return the outcome in *document*, whose result is of the type *result*."""
     error = document["error"]
     value = document["result"]
@@ -98,34 +98,30 @@ def reader(hint: object) -> Reader:
         return reader(hint.__supertype__)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, UnionType):
-        return _optional([each for each in arguments if each is not NoneType])
+        choices = [each for each in arguments if each is not NoneType]
+        # A union of several types is left as it is.
+        read = reader(choices[0]) if len(choices) == 1 else _same
+        return lambda value: None if value is None else read(value)
     if origin is Sequence:
         return _sequence(tuple, (*arguments, ...))
     if origin in _SEQUENCES:
         return _sequence(origin, arguments)
     if origin in (dict, Mapping):
-        return _mapping(*map(reader, arguments))
-    return _reader_of_class(hint) if isinstance(hint, type) else _same
-
-
-def _reader_of_class(kind: type) -> Reader:
-    if is_dataclass(kind):
-        return _record(kind)
-    if issubclass(kind, datetime):
-        return kind.fromisoformat
-    if issubclass(kind, DBWardenError):
+        read_key, read_item = map(reader, arguments)
+        return lambda value: {read_key(key): read_item(item) for key, item in value.items()}
+    if not isinstance(hint, type):
+        return _same
+    if is_dataclass(hint):
+        return _record(hint)
+    if issubclass(hint, datetime):
+        return hint.fromisoformat
+    if issubclass(hint, DBWardenError):
         return read_error
-    return kind if issubclass(kind, Path | Enum) else _same
+    return hint if issubclass(hint, Path | Enum) else _same
 
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _optional(choices: Sequence[object]) -> Reader:
-    """Return a reader of ``X | None``; a union of several types is left as it is."""
-    read = reader(choices[0]) if len(choices) == 1 else _same
-    return lambda value: None if value is None else read(value)
 
 
 def _sequence(kind: Callable[[Any], Any], arguments: tuple[Any, ...]) -> Reader:
@@ -134,10 +130,6 @@ def _sequence(kind: Callable[[Any], Any], arguments: tuple[Any, ...]) -> Reader:
         return lambda value: tuple(read(item) for read, item in zip(readers, value, strict=True))
     read = reader(arguments[0]) if arguments else _same
     return lambda value: kind(read(item) for item in value)
-
-
-def _mapping(read_key: Reader, read_value: Reader) -> Reader:
-    return lambda value: {read_key(key): read_value(item) for key, item in value.items()}
 
 
 def _record(kind: Any) -> Reader:
