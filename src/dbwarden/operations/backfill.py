@@ -129,7 +129,6 @@ def _file_of(config: DatabaseConfig, files: Mapping[str, Migration], row: Backfi
         return files[row.key]
     raise HistoryError(
         f"the file of the backfill {row.key} is gone, or is no backfill any more",
-        database=config.database_name,
         next_step="Restore the file, or give the backfill up with: "
         f"dbwarden backfill cancel {row.key} -d {config.database_name}",
     )
@@ -170,9 +169,7 @@ async def _row(config: DatabaseConfig, backfills: Backfills, key: str) -> Backfi
     for row in await backfills.read():
         if row.key == key:
             return row
-    raise HistoryError(
-        f"the backfill {key} was rolled back meanwhile", database=config.database_name
-    )
+    raise HistoryError(f"the backfill {key} was rolled back meanwhile")
 
 
 @operation("backfill_status")

@@ -73,7 +73,6 @@ async def baseline_from(config: DatabaseConfig, *, tool: Tool) -> BaselineResult
         if state.unknown:
             raise HistoryError(
                 f"{tool} has applied {', '.join(state.unknown)}, which has no file here",
-                database=config.database_name,
                 next_step=f"Import it first: dbwarden import {tool} -d {config.files_of}. A "
                 "database that is older than the imported baseline must be brought there by "
                 f"{tool}.",

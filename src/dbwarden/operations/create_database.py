@@ -59,7 +59,6 @@ async def create_database(
     if not created and not if_not_exists:
         raise DatabaseExists(
             f"{config.display_url} exists already; it was left as it is",
-            database=config.database_name,
             next_step=f"Apply what is pending with: dbwarden migrate -d {config.database_name}",
         )
     if created:

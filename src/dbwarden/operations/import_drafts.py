@@ -186,6 +186,5 @@ class Trial:
             noun = "revision " if self.drafts.tool == "alembic" else ""
             raise ImportFailed(
                 f"{noun}{file.origin.id} cannot be written as a file: {describe_error(error)}",
-                database=config.database_name,
                 next_step=self.advice,
             ) from error

@@ -52,7 +52,8 @@ def operation(
     """Turn a coroutine function on a database into an operation.
 
     An operation ends within the database's ``timeout``, unless it is not *timed*, and logs two
-    events: ``started``, and ``<name>`` with outcome and duration.
+    events: ``started``, and ``<name>`` with outcome and duration. Its errors name the database,
+    except those about usage, which may concern none.
     """
 
     def decorate(
@@ -82,7 +83,9 @@ async def within(config: DatabaseConfig, awaitable: Awaitable[R]) -> R:
     Raises:
         TimedOut: It did not end in time; its work on the server was stopped.
     """
-    if _ends_in_time(config.timeout):
+    limit = config.timeout
+    # An outer scope, such as a fleet, may end this task earlier.
+    if limit is None or anyio.current_effective_deadline() <= anyio.current_time() + limit:
         return await awaitable
     at: list[str] = []
 
@@ -94,11 +97,6 @@ async def within(config: DatabaseConfig, awaitable: Awaitable[R]) -> R:
         return await awaitable
     assert scope.cancelled_caught
     raise timed_out(config, *at[-1:])
-
-
-def _ends_in_time(limit: float | None) -> bool:
-    """Return whether an outer scope, such as a fleet, ends this task within *limit* seconds."""
-    return limit is None or anyio.current_effective_deadline() <= anyio.current_time() + limit
 
 
 def timed_out(config: DatabaseConfig, at: str = "") -> TimedOut:

@@ -59,7 +59,6 @@ def resume_migration(
         raise PartialMigration(
             f"{row.key} stopped after step {row.step}, and the text of the finished steps "
             "was edited since",
-            database=migration.database,
             location=migration.at(section.line if section else None),
             next_step="Restore the finished steps (the later ones may change), or set the number "
             f"of finished steps: dbwarden repair -d {migration.database} --at {row.key}=STEP",

@@ -120,7 +120,6 @@ def refuse_others(
     raise HistoryError(
         f"another process changed the history while this one waited: {', '.join(before)} was to "
         f"be rolled back, and now it would be {', '.join(after)}; nothing ran",
-        database=config.database_name,
         next_step=f"See dbwarden status -d {config.database_name}, then run the command again.",
     )
 

@@ -57,7 +57,6 @@ def refuse_waiting(
     state = f" ({row.state.value})" if row is not None else ""
     raise BackfillUnfinished(
         f"{waiting.key} waits for the backfill {key}, which has not ended{state}",
-        database=history.database,
         location=waiting.at(),
         next_step=f"Finish it with: {command_line(history, f'backfill {verb} {key}')}; then run "
         "migrate again.",

@@ -52,7 +52,6 @@ def _before(history: History, chosen: Sequence[Migration]) -> tuple[Migration, .
             raise PhaseOrder(
                 f"{item.key} runs before the deployment, but depends on {needed.key}, which runs "
                 "after the deployment of an earlier release and has not run yet",
-                database=history.database,
                 location=item.at(),
                 next_step="Deploy that release first, then run: "
                 + command_line(history, "migrate", "--phase", "post"),
@@ -72,7 +71,6 @@ def _after(history: History, chosen: Sequence[Migration]) -> tuple[Migration, ..
                 raise PhaseOrder(
                     f"{item.key} runs after the deployment, but {other.key}, which runs before it, "
                     "has not run yet",
-                    database=history.database,
                     location=item.at(),
                     next_step="Run first: " + command_line(history, "migrate", "--phase", "pre"),
                 )

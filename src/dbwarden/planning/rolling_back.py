@@ -108,7 +108,6 @@ def _finish_first_error(history: History) -> PartialMigration:
         return partial_without_file_error(history, row)
     return PartialMigration(
         f"the upgrade of {display_name(row)} stopped after step {row.step}",
-        database=history.database,
         location=migration.at(),
         next_step=f"Finish it first with: {command_line(history, 'migrate')}",
     )
@@ -127,7 +126,6 @@ def _refuse_kept_version(
             raise PartialMigration(
                 f"the rollback of {display_name(row)} stopped after step {row.step}, "
                 "so it cannot stay",
-                database=history.database,
                 location=migration.at(),
                 next_step=f"Finish its rollback with: {command_line(history, 'rollback')}; then "
                 f"apply it again with: {command_line(history, 'migrate', '--to', row.key)}",
@@ -157,7 +155,6 @@ def _no_file_error(history: History, row: LedgerRow) -> HistoryError:
         return missing_file_error(history, [row])
     return RollbackImpossible(
         f"{display_name(row)} was applied by a newer version of the app: its file is not here",
-        database=history.database,
         next_step="Run the rollback from that version, which has the file.",
     )
 
@@ -166,7 +163,6 @@ def _never_ran_error(history: History, row: LedgerRow) -> RollbackImpossible:
     return RollbackImpossible(
         f"{display_name(row)} was marked as applied by baseline and never ran here: its rollback "
         "would remove what existed before",
-        database=history.database,
         next_step=f"Look at it with: {command_line(history, 'rollback', '--marked', '--dry-run')}; "
         "without --dry-run it runs.",
     )
@@ -177,7 +173,6 @@ def _check_reversible(history: History, item: Applied) -> None:
     if migration.irreversible:
         raise RollbackImpossible(
             f"{display_name(row)} is marked irreversible",
-            database=history.database,
             location=migration.at(),
             next_step="Write a new migration that makes the opposite change.",
         )
@@ -185,7 +180,6 @@ def _check_reversible(history: History, item: Applied) -> None:
         section = migration.rollback
         raise ChangedMigration(
             f"the rollback of {display_name(row)} was edited after it was applied",
-            database=history.database,
             location=migration.at(section.line if section else None),
             next_step="Undo the edit, so that the rollback is the one that was tested with this "
             "upgrade. If the edited rollback is the right one, accept the file as it is: "
@@ -197,7 +191,6 @@ def _check_reversible(history: History, item: Applied) -> None:
         what = "has no rollback section" if migration.rollback is None else "has an empty rollback"
         raise RollbackImpossible(
             f"{display_name(row)} {what}",
-            database=history.database,
             location=migration.at(migration.rollback.line if migration.rollback else None),
             next_step="Write the SQL that reverts it below -- rollback, or mark the file with "
             "-- dbwarden: irreversible.",
@@ -213,7 +206,6 @@ def _check_dependants(history: History, rows: Sequence[LedgerRow], chosen: set[V
             raise RollbackImpossible(
                 f"{display_name(row)} depends on {format_versions(sorted(needs))} "
                 "and would stay applied",
-                database=history.database,
                 location=files[version].at(),
                 next_step="Roll it back too, with --to or --count.",
             )

@@ -97,7 +97,6 @@ def _unfinished_beyond(history: History, row: LedgerRow, to: Version) -> Partial
     return PartialMigration(
         f"the upgrade of {display_name(row)} stopped after step {row.step}, and it comes after "
         f"{format_version(to)}",
-        database=history.database,
         next_step="Finish it first with: " + command_line(history, "migrate", "--to", row.key),
     )
 
@@ -119,7 +118,6 @@ def _out_of_order_error(history: History, late: Sequence[Migration]) -> OutOfOrd
     return OutOfOrder(
         f"{format_versions(versions)} {_is_or_are(late)} older than what is applied "
         f"(the newest is {history.version})",
-        database=history.database,
         location=late[0].at(),
         next_step="If the order does not matter: "
         + command_line(history, "migrate", "--out-of-order")
@@ -149,7 +147,6 @@ def refuse_unclear(history: History) -> None:
         if row.state is State.ROLLING_BACK:
             raise PartialMigration(
                 f"the rollback of {row.key} stopped after step {row.step}",
-                database=history.database,
                 location=migration.at(),
                 next_step="Finish it with: " + command_line(history, "rollback"),
             )
@@ -168,7 +165,6 @@ def _changed_error(history: History) -> ChangedMigration:
     when = "while its backfill is unfinished" if unfinished else "after it was applied"
     return ChangedMigration(
         f"{display_name(first.row)} was edited {when}: its {what}{also}",
-        database=history.database,
         location=first.migration.at(section.line if section else None),
         next_step=advise_on_edit(history, [item.row.key for item in history.changed]),
     )

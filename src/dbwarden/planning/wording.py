@@ -34,7 +34,6 @@ def missing_file_error(history: History, rows: Sequence[LedgerRow]) -> MissingMi
     forget = [word for row in rows for word in ("--forget", row.key)]
     return MissingMigration(
         f"the file of {display_name(rows[0])} is gone{also if others else ''}",
-        database=history.database,
         next_step="Restore the file, or forget that it was applied with: "
         + command_line(history, "repair", *forget),
     )
@@ -56,7 +55,6 @@ def partial_without_file_error(history: History, row: LedgerRow) -> PartialMigra
     """Return the error for a partial migration whose file is gone."""
     return PartialMigration(
         f"{display_name(row)} stopped after step {row.step}, and its file is gone",
-        database=history.database,
         next_step="Restore the file, or forget the row with: "
         + command_line(history, "repair", "--forget", row.key),
     )

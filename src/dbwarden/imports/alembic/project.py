@@ -166,7 +166,6 @@ class AlembicProject:
         if not migrated:
             raise ImportFailed(
                 "env.py configures no database through SQLAlchemy",
-                database=self.config.database_name,
                 next_step="It must call context.configure(connection=...) and run_migrations().",
             )
         named = [n for n, target in migrated.items() if target["name"] == name]
@@ -226,7 +225,6 @@ class AlembicProject:
     def _failed(self, message: str, answer: Mapping[str, Any]) -> ImportFailed:
         return ImportFailed(
             message,
-            database=self.config.database_name,
             detail=last_lines(answer),
             next_step="Check that `alembic upgrade head` works in this folder, with this Python "
             "and these variables, on an empty database.",
@@ -269,7 +267,6 @@ async def open_project(
         if "error" in answer:
             raise ImportFailed(
                 f"the Alembic project cannot be read: {answer['error']}",
-                database=config.database_name,
                 detail=last_lines(answer, 6),
                 next_step="Name its configuration with --ini alembic.ini, or its folder with "
                 "--script-location, and the Python in which Alembic is installed with --python.",

@@ -44,7 +44,6 @@ async def advance(project: AlembicProject, revision: Revision) -> Answer:
     if answer.problem is not None:
         raise ImportFailed(
             f"revision {revision.id} of Alembic failed in an empty database: {answer.problem}",
-            database=project.config.database_name,
             location=Location(path=project.config.root / revision.path) if revision.path else None,
             detail=answer.output,
             next_step="Check that `alembic upgrade head` works on an empty database. What has to "

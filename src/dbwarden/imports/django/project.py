@@ -72,7 +72,7 @@ class DjangoProject:
             name=migration.name,
         )
         if "error" in answer:
-            raise _failed(self.config, f"{migration.id} of Django failed", answer)
+            raise _failed(f"{migration.id} of Django failed", answer)
         return answer["upgrade"], answer["rollback"]
 
 
@@ -95,7 +95,7 @@ async def open_django(
             alias=options.alias,
         )
         if "error" in answer:
-            raise _failed(config, "the Django project cannot be loaded", answer)
+            raise _failed("the Django project cannot be loaded", answer)
         migrations = tuple(
             DjangoMigration(
                 app=item["app"],
@@ -108,10 +108,9 @@ async def open_django(
         yield DjangoProject(config, child, server, database, options, migrations)
 
 
-def _failed(config: DatabaseConfig, message: str, answer: Mapping[str, Any]) -> ImportFailed:
+def _failed(message: str, answer: Mapping[str, Any]) -> ImportFailed:
     return ImportFailed(
         f"{message}: {answer['error']}",
-        database=config.database_name,
         detail=last_lines(answer) or None,
         next_step="Run the command beside manage.py, or name it with --manage, the settings with "
         "--settings, and the Python in which Django is installed with --python.",
