@@ -64,7 +64,11 @@ def read_files(tool: SQLTool, folder: Path) -> tuple[ForeignFile, ...]:
 
 
 def _flyway(folder: Path) -> Iterator[ForeignFile]:
-    paths = [(path, match) for path in sorted(folder.rglob("*.sql")) if (match := _name(path))]
+    paths = [
+        (path, match)
+        for path in sorted(folder.rglob("*.sql"))
+        if (match := _FLYWAY.fullmatch(path.name))
+    ]
     undo = {_numbers(m["version"]): path for path, m in paths if m["kind"] == "U"}
     versions = [(path, match) for path, match in paths if match["kind"] == "V"]
     for path, match in sorted(versions, key=lambda pair: _numbers(pair[1]["version"])):
@@ -90,10 +94,6 @@ def _flyway(folder: Path) -> Iterator[ForeignFile]:
                 repeatable=True,
                 reviews=_placeholders(path, None),
             )
-
-
-def _name(path: Path) -> re.Match[str] | None:
-    return _FLYWAY.fullmatch(path.name)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -54,13 +54,8 @@ def edit_for(file: FileFacts, finding: Finding, text: str, safer_form: SaferForm
 def place_of_edit(file: FileFacts, finding: Finding) -> tuple[int, int]:
     """Return line and column of the edit for *finding*."""
     if finding.rule == "undeclared-loss":
-        return _section_line(file), 1
+        return file.migration.upgrade.line - 1, 1
     return finding.line, finding.column
-
-
-def _section_line(file: FileFacts) -> int:
-    """Return the line of ``-- upgrade``, which the section follows."""
-    return file.migration.upgrade.line - 1
 
 
 def _written(text: str, start: int, form: tuple[str, ...]) -> str:

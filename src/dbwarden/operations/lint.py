@@ -18,7 +18,7 @@ from dbwarden.files.folder import read_names
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import authoring_dialect_for
 from dbwarden.linting.changes import Retyped
-from dbwarden.linting.facts import FileFacts, Observed
+from dbwarden.linting.facts import FileFacts
 from dbwarden.linting.findings import Finding, Severity
 from dbwarden.linting.judging import Choice, check_allowances, choose, judge
 from dbwarden.linting.sizes import LiveStats, parse_stats
@@ -252,7 +252,11 @@ async def observe_files(
             continue
         observed = await database.observe(migration, migration.upgrade)
         loses: tuple[str, ...] = ()
-        if "undeclared-loss" in choice.rules and _retypes(observed):
+        if "undeclared-loss" in choice.rules and any(
+            isinstance(change, Retyped) and change.table.key in observed.before
+            for statement in observed.statements
+            for change in statement.changes
+        ):
             loses = await _changed_values(session, migrations[: place + 1], database)
         found.append(
             FileFacts(
@@ -266,14 +270,6 @@ async def observe_files(
         )
     await scratch.discard(database)
     return found
-
-
-def _retypes(observed: Observed) -> bool:
-    return any(
-        isinstance(change, Retyped) and change.table.key in observed.before
-        for statement in observed.statements
-        for change in statement.changes
-    )
 
 
 async def _changed_values(

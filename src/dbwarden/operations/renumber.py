@@ -114,7 +114,14 @@ def _choose_moving(
     config: DatabaseConfig, clash: Sequence[Path], applied: dict[str, str], move: Sequence[str]
 ) -> list[Path]:
     """Return all files of *clash* except the one that stays."""
-    named = [path for path in clash if _is_named(path, move)]
+    named = [
+        path
+        for path in clash
+        if any(
+            path.stem == name or path.name == name or path.stem.endswith(f"__{name}")
+            for name in move
+        )
+    ]
     stays = [path for path in clash if _is_applied(config, path, applied)]
     if len(stays) == 1 and stays[0] in named:
         raise _applied_error(config, stays[0], [path for path in clash if path not in stays])
@@ -146,12 +153,6 @@ def _command(config: DatabaseConfig, moving: Sequence[Path]) -> str:
     names = [path.stem.removeprefix(f"{config.files_of}__") for path in moving]
     flags = " ".join(f"--move {name}" for name in names)
     return f"dbwarden renumber -d {config.database_name} {flags}"
-
-
-def _is_named(path: Path, move: Sequence[str]) -> bool:
-    return any(
-        path.stem == name or path.name == name or path.stem.endswith(f"__{name}") for name in move
-    )
 
 
 def _is_applied(config: DatabaseConfig, path: Path, applied: dict[str, str]) -> bool:

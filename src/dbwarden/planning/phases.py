@@ -74,12 +74,9 @@ def _after(history: History, chosen: Sequence[Migration]) -> tuple[Migration, ..
                     location=item.at(),
                     next_step="Run first: " + command_line(history, "migrate", "--phase", "pre"),
                 )
-    ends = not waiting and len([item for item in kept if item.version]) == _count_posts(history)
+    posts = [item for item in history.pending if is_post(item) and item.version is not None]
+    ends = not waiting and len([item for item in kept if item.version]) == len(posts)
     return tuple(item for item in kept if item.version is not None or ends)
-
-
-def _count_posts(history: History) -> int:
-    return sum(is_post(item) and item.version is not None for item in history.pending)
 
 
 def deployment_order(files: Sequence[Migration]) -> tuple[Migration, ...]:

@@ -81,7 +81,13 @@ def plan_rollback(
         if row.id not in applied:
             raise _no_file_error(history, row)
         if row.marked and not marked:
-            raise _never_ran_error(history, row)
+            raise RollbackImpossible(
+                f"{display_name(row)} was marked as applied by baseline and never ran here: its "
+                "rollback would remove what existed before",
+                next_step="Look at it with: "
+                + command_line(history, "rollback", "--marked", "--dry-run")
+                + "; without --dry-run it runs.",
+            )
         _check_reversible(history, applied[row.id])
     _check_dependants(history, rows, {version_of(row) for row in chosen})
     return RollbackPlan(resumed=resumed, fresh=tuple(applied[row.id] for row in chosen))
@@ -156,15 +162,6 @@ def _no_file_error(history: History, row: LedgerRow) -> HistoryError:
     return RollbackImpossible(
         f"{display_name(row)} was applied by a newer version of the app: its file is not here",
         next_step="Run the rollback from that version, which has the file.",
-    )
-
-
-def _never_ran_error(history: History, row: LedgerRow) -> RollbackImpossible:
-    return RollbackImpossible(
-        f"{display_name(row)} was marked as applied by baseline and never ran here: its rollback "
-        "would remove what existed before",
-        next_step=f"Look at it with: {command_line(history, 'rollback', '--marked', '--dry-run')}; "
-        "without --dry-run it runs.",
     )
 
 

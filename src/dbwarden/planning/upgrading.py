@@ -6,7 +6,7 @@ from dbwarden.errors import ChangedMigration, OutOfOrder, PartialMigration, Usag
 from dbwarden.files.migration import Migration, Phase
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import format_versions
-from dbwarden.migration_history import HistoryKind, LedgerRow, State
+from dbwarden.migration_history import HistoryKind, State
 from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
 from dbwarden.planning.phases import choose_phase
 from dbwarden.planning.wording import (
@@ -76,7 +76,12 @@ def _up_to(
     resumed = [row for row, _ in history.partial if row.kind is HistoryKind.VERSIONED]
     for row in resumed:
         if order.get(version_of(row), len(order)) > order[to] and not at_least:
-            raise _unfinished_beyond(history, row, to)
+            raise PartialMigration(
+                f"the upgrade of {display_name(row)} stopped after step {row.step}, and it comes "
+                f"after {format_version(to)}",
+                next_step="Finish it first with: "
+                + command_line(history, "migrate", "--to", row.key),
+            )
     newer = [
         version
         for version in (version_of(row) for row in applied_rows(history))
@@ -91,14 +96,6 @@ def _up_to(
             + command_line(history, "rollback", "--to", format_version(to)),
         )
     return [item for item in pending if item.version and order[item.version] <= order[to]]
-
-
-def _unfinished_beyond(history: History, row: LedgerRow, to: Version) -> PartialMigration:
-    return PartialMigration(
-        f"the upgrade of {display_name(row)} stopped after step {row.step}, and it comes after "
-        f"{format_version(to)}",
-        next_step="Finish it first with: " + command_line(history, "migrate", "--to", row.key),
-    )
 
 
 def _no_such_file_error(history: History, to: Version, versions: Sequence[Version]) -> UsageError:

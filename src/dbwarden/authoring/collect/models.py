@@ -266,7 +266,11 @@ def _refuse_nothing(
     """Raise an error for *modules* without models, unless their last table was deleted."""
     values = [value for module in modules for value in vars(module).values()]
     imported = {collected.homes.get(value) for value in values if isinstance(value, Table)}
-    imported |= {value.__module__ for value in values if _is_mapped(value)}
+    imported |= {
+        value.__module__
+        for value in values
+        if isinstance(value, type) and isinstance(inspect(value, raiseerr=False), Mapper)
+    }
     homes = sorted(home for home in imported if home is not None)
     bases = any(isinstance(getattr(value, "metadata", None), MetaData) for value in values)
     if (collected.metadata or bases) and not homes:
@@ -279,10 +283,6 @@ def _refuse_nothing(
         database=config.database_name,
         next_step=advice,
     )
-
-
-def _is_mapped(value: object) -> bool:
-    return isinstance(value, type) and isinstance(inspect(value, raiseerr=False), Mapper)
 
 
 # -- checks -----------------------------------------------------------------------------------

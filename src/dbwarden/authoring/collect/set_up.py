@@ -35,7 +35,8 @@ class SetUp:
 
     def foreign(self, files_schema: Schema | None) -> frozenset[str]:
         """Return the namespaces where ``scratch_setup`` has tables and *files_schema* has none."""
-        theirs = _inhabited(self.schema) - {self.schema.default_namespace}
+        theirs = {table.name.namespace for table in self.schema.tables}
+        theirs -= {self.schema.default_namespace}
         known = {table.ref for table in self.schema.tables}
         more = {
             it.name.namespace
@@ -80,10 +81,6 @@ def _stays(
     if ref.namespace not in foreign:
         return True
     return ref.table in mine if ref is not obj.ref or ref.kind in ON_TABLES else False
-
-
-def _inhabited(schema: Schema) -> frozenset[str | None]:
-    return frozenset(table.name.namespace for table in schema.tables)
 
 
 def _refs(schema: Schema) -> Iterator[Ref]:

@@ -27,7 +27,7 @@ async def preserve_unmanaged(
     This replays the files once per handwritten file, but only if objects would be dropped.
     """
     current = await scratch.schema(files_source(files))
-    missing = _only_in(current, desired)
+    missing = unmanaged(current) - unmanaged(desired)
     if not missing or not handwritten:
         return desired, frozenset()
     created: set[Ref] = set()
@@ -53,10 +53,6 @@ def unmanaged(schema: Schema) -> set[Ref]:
     """Return the objects of the kinds that models cannot express."""
     refs = {obj.ref for obj in schema.objects}
     return {ref for ref in refs if not OBJECT_KINDS[ref.kind].in_models}
-
-
-def _only_in(current: Schema, desired: Schema) -> set[Ref]:
-    return unmanaged(current) - unmanaged(desired)
 
 
 def with_objects(desired: Schema, current: Schema, refs: AbstractSet[Ref]) -> Schema:

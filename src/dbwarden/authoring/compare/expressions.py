@@ -23,7 +23,6 @@ from dbwarden.schema import (
     Exclusion,
     Index,
     Policy,
-    QualifiedName,
     Routine,
     Rule,
     Schema,
@@ -179,7 +178,7 @@ def _contexts(
     for key, (old, new) in pairs.items():
         if old == new or (isinstance(old, Column) and old.type != new.type):
             continue
-        name = _table_of(key, new)
+        name = key[0] if isinstance(key, tuple) else getattr(new, "table", None)
         first, second = (
             _context(value, of.get(name) if name is not None else None)
             for value, of in zip((old, new), tables, strict=True)
@@ -187,10 +186,6 @@ def _contexts(
         if first is not None and second is not None:
             contexts[key] = (first, second)
     return contexts
-
-
-def _table_of(key: Hashable, value: Any) -> QualifiedName | None:
-    return key[0] if isinstance(key, tuple) else getattr(value, "table", None)
 
 
 async def _meanings(

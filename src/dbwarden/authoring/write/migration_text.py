@@ -71,8 +71,9 @@ class SetPlace:
 
 def migration_text(header: Header, plan: Plan, default_namespace: str | None) -> str:
     """Return the text of the file."""
+    is_backfill = header.place is not None and header.place.table is not None
     parts = [
-        *_header_lines(header, irreversible=plan.rollback is None and not _is_backfill(header)),
+        *_header_lines(header, irreversible=plan.rollback is None and not is_backfill),
         "",
         "-- upgrade",
         "",
@@ -103,10 +104,6 @@ def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
         yield from _wrap(lock)
     if irreversible:
         yield from declare("irreversible")
-
-
-def _is_backfill(header: Header) -> bool:
-    return header.place is not None and header.place.table is not None
 
 
 def _place_lines(place: SetPlace) -> Iterable[str]:

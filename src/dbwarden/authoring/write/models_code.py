@@ -252,7 +252,11 @@ def _computed(code: _Module, table: Table, column: Column) -> Iterator[str]:
 def is_serial(table: Table, column: Column) -> bool:
     """Return whether SQLAlchemy makes this column SERIAL by itself."""
     key = table.primary_key
-    if key is None or key.columns != (column.name,) or _refers(table, column):
+    if (
+        key is None
+        or key.columns != (column.name,)
+        or any(column.name in foreign.columns for foreign in table.foreign_keys)
+    ):
         return False
     own = object_name(table.name.name, column.name, "seq")
     return (column.default or "").startswith("nextval(") and own in (column.default or "")
@@ -264,10 +268,6 @@ def _counts_by_itself(table: Table, column: Column) -> bool:
     if key is None or key.columns != (column.name,) or column.type not in numbers:
         return False
     return column.identity is None and not is_serial(table, column)
-
-
-def _refers(table: Table, column: Column) -> bool:
-    return any(column.name in key.columns for key in table.foreign_keys)
 
 
 def _table_args(code: _Module, table: Table, idioms: Idioms) -> Iterator[str]:
