@@ -25,7 +25,7 @@ def on_one_line(text: str) -> str:
     return _UNSAFE_IN_LINE.sub(_escape, text)
 
 
-def shorten(names: Sequence[str], most: int) -> str:
+def shorten(names: Sequence[str], most: int = 8) -> str:
     """Join the first *most* names, and count the rest: ``a, b and 12 more``."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

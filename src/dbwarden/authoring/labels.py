@@ -1,11 +1,11 @@
 """Name objects as the command line does: ``users.email``. Pure."""
 
 from collections.abc import Iterable
-from collections.abc import Sequence as Names
 from dataclasses import replace
 
 from dbwarden.authoring.subsets import PARTS_OF_TABLES
 from dbwarden.diff.changes import Alter, Change, Create, Drop
+from dbwarden.printable import shorten as shorten
 from dbwarden.quoting import quoted
 from dbwarden.schema import (
     OBJECT_KINDS,
@@ -35,12 +35,6 @@ def display_name(ref: Ref, default_namespace: str | None) -> str:
 def unique(names: Iterable[str]) -> tuple[str, ...]:
     """Return *names* without repetitions, in their order."""
     return tuple(dict.fromkeys(names))
-
-
-def shorten(names: Names[str], most: int = 8) -> str:
-    """Return the first *most* names, and the number of the others."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def group_of(change: Change, default_namespace: str | None) -> str:

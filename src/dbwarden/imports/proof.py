@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from dbwarden.authoring.labels import shorten
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.errors import MigrationFileError, ScratchRefused
 from dbwarden.files.migration import Migration
 from dbwarden.imports.schemas import describe, read_schema
+from dbwarden.printable import shorten
 from dbwarden.schema import Schema
 
 

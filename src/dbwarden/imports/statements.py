@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
-from dbwarden.authoring.labels import shorten
 from dbwarden.dialects.authoring import Repeated
 from dbwarden.files.lexing import Lexis, skip_gap
 from dbwarden.imports.loops import Sent, find_loops
 from dbwarden.imports.recorded import Literal, NoLiteral, Now, Recorded
+from dbwarden.printable import shorten
 
 _WORD = re.compile(r"[A-Za-z]+")
 _TRANSACTION = {"begin", "commit", "end", "rollback", "abort", "savepoint", "release", "start"}

@@ -47,15 +47,15 @@ def _losses(file: FileFacts) -> Iterator[tuple[StatementFacts | None, str, str]]
     """
     for statement, change in file.changes:
         before = file.old(change.table)
-        if before is None or not before.is_table:
+        if before is None or not before.is_table or not isinstance(change, Dropped):
             continue
-        match change:
-            case Dropped(_, TableFacts()):
+        match change.part:
+            case TableFacts():
                 yield statement, before.name, ""
-            case Dropped(_, ColumnFacts(computed=False) as column):
-                for old in before.columns:
-                    if old.key == column.key:
-                        yield statement, before.name, old.name
+            case ColumnFacts(computed=False, key=key):
+                yield from (
+                    (statement, before.name, it.name) for it in before.columns if it.key == key
+                )
     for name in file.loses:
         table, _, lost = name.rpartition(".")
         yield None, table, lost

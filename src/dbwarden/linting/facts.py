@@ -6,11 +6,14 @@ A dialect runs a file statement by statement and returns these facts. Rules deci
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TypeVar
 
 from dbwarden.files.migration import Migration
-from dbwarden.linting.changes import Change
+from dbwarden.linting.changes import Added, Change, Dropped
 from dbwarden.linting.sizes import LiveStats
-from dbwarden.linting.tables import Key, TableFacts
+from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts, Key, TableFacts
+
+P = TypeVar("P", TableFacts, ColumnFacts, ConstraintFacts, IndexFacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,14 @@ class FileFacts:
     def changes(self) -> Iterator[tuple[StatementFacts, Change]]:
         """The changes of the tables, each with the statement that made it."""
         return ((one, change) for one in self.statements for change in one.changes)
+
+    def parts(
+        self, way: type[Added] | type[Dropped], kind: type[P]
+    ) -> Iterator[tuple[StatementFacts, TableFacts, P]]:
+        """Yield the new or dropped parts of a *kind*, with statement and table."""
+        for statement, change in self.changes:
+            if isinstance(change, way) and isinstance(change.part, kind):
+                yield statement, change.table, change.part
 
     @property
     def uses(self) -> Iterator[tuple[StatementFacts, TableUse]]:

@@ -8,9 +8,7 @@ from dataclasses import replace
 
 from dbwarden.linting.changes import Added, Dropped, NotNullSet, Rebuilt, Retyped
 from dbwarden.linting.facts import FileFacts, Lock, StatementFacts, TableUse
-from dbwarden.linting.findings import Severity
 from dbwarden.linting.rule import Draft
-from dbwarden.linting.sizes import LiveStats
 from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts
 
 
@@ -104,13 +102,10 @@ def _dropped_indexes(file: FileFacts, statement: StatementFacts) -> Iterator[Dra
 
 def find_validated_constraints(file: FileFacts) -> Iterator[Draft]:
     """Find foreign keys and checks whose existing rows are checked while writes wait."""
-    for statement, change in file.changes:
-        match change:
-            case Added(table, ConstraintFacts(validated=True) as constraint, builds_index=False):
-                use = statement.use_of(table)
-            case _:
-                continue
-        if constraint.kind in ("foreign key", "check") and use and _is_blocking_scan(use):
+    for statement, table, constraint in file.parts(Added, ConstraintFacts):
+        use = statement.use_of(table)
+        reads = constraint.validated and constraint.kind in ("foreign key", "check")
+        if reads and use is not None and _is_blocking_scan(use):
             yield _blocked(
                 file,
                 statement,
@@ -184,6 +179,10 @@ def _waits(
         assert first is not None
         held = f"{holding[first].name} on {file.describe(first)}"
         if _blocks_writes(use.lock) and use.name not in holding:
+            sizes = (
+                [file.stats.tables.get(name) for name in (first, use.name)] if file.stats else []
+            )
+            busy = bool(sizes) and all(size and not size.is_small for size in sizes)
             yield (
                 "lock",
                 Draft(
@@ -192,7 +191,7 @@ def _waits(
                     next_step="Lock each busy table in a migration of its own.",
                     statement=statement,
                     table=use.name,
-                    severity=_severity_of_two(file.stats, first, use.name),
+                    severity="warning" if busy else "info",  # unless both are known
                 ),
             )
         strong = next((name for name, lock in holding.items() if lock.blocks_reads), None)
@@ -208,13 +207,6 @@ def _waits(
                     scale="traffic",
                 ),
             )
-
-
-def _severity_of_two(stats: LiveStats | None, one: str, other: str) -> Severity:
-    """Return ``info`` unless both tables are known to be busy or large."""
-    sizes = [stats.tables.get(name) if stats is not None else None for name in (one, other)]
-    busy = all(size is not None and not size.is_small for size in sizes)
-    return "warning" if busy else "info"
 
 
 def find_mixed_transactions(file: FileFacts) -> Iterator[Draft]:
@@ -239,16 +231,13 @@ def find_mixed_transactions(file: FileFacts) -> Iterator[Draft]:
 
 def find_volatile_defaults(file: FileFacts) -> Iterator[Draft]:
     """Find new columns whose default is computed for every row."""
-    for statement, change in file.changes:
-        match change:
-            case Added(table, ColumnFacts(name=name, has_default=True)):
-                use = statement.use_of(table)
-            case _:
-                continue
-        retyped = any(isinstance(other, Retyped) for other in statement.changes)
-        if use is not None and use.rewritten and use.held is not None and not retyped:
+    for statement, table, column in file.parts(Added, ColumnFacts):
+        use = statement.use_of(table)
+        if not column.has_default or any(isinstance(it, Retyped) for it in statement.changes):
+            continue
+        if use is not None and use.rewritten and use.held is not None:
             yield Draft(
-                message=f"the value of {use.name}.{name} is computed for every row of "
+                message=f"the value of {use.name}.{column.name} is computed for every row of "
                 f"{file.describe(use.name)}, under {_lock(use)}{file.waits}",
                 next_step="Add the column without it, ALTER COLUMN ... SET DEFAULT for new "
                 "rows, and fill the existing rows in batches.",

@@ -35,6 +35,6 @@ class Rule:
 
     name: str
     sentence: str
-    severity: Severity
     find: Callable[[FileFacts], Iterator[Draft]]
+    severity: Severity = "warning"
     scale: Scale | None = None

@@ -50,44 +50,37 @@ RULES: Mapping[str, Rule] = {
         Rule(
             name="type-change",
             sentence="A column gets a type that needs other rows, or a check of all rows.",
-            severity="warning",
             find=structure.find_type_changes,
         ),
         Rule(
             name="rename",
             sentence="A table or column that applications use gets another name.",
-            severity="warning",
             find=structure.find_renames,
         ),
         Rule(
             name="drop-column",
             sentence="A column that applications may use is dropped.",
-            severity="warning",
             find=structure.find_dropped_columns,
         ),
         Rule(
             name="drop-table",
             sentence="A table that applications may use is dropped.",
-            severity="warning",
             find=structure.find_dropped_tables,
         ),
         Rule(
             name="backfill-in-transaction",
             sentence="One transaction changes the rows of a whole table.",
-            severity="warning",
             find=locking.find_backfills,
             scale="size",
         ),
         Rule(
             name="lock-then-wait",
             sentence="A transaction waits for a second lock, or changes rows, under a strong lock.",
-            severity="warning",
             find=locking.find_waits_under_lock,
         ),
         Rule(
             name="volatile-default",
             sentence="The value of a new column is computed for every row.",
-            severity="warning",
             find=locking.find_volatile_defaults,
             scale="size",
         ),
@@ -132,25 +125,21 @@ RULES: Mapping[str, Rule] = {
         Rule(
             name="identifier-too-long",
             sentence="The server shortens a name.",
-            severity="warning",
             find=structure.find_long_names,
         ),
         Rule(
             name="no-rollback",
             sentence="A file has no rollback and is not declared irreversible.",
-            severity="warning",
             find=contents.find_missing_rollback,
         ),
         Rule(
             name="undeclared-loss",
             sentence="A rollback cannot restore values, and the header does not say so.",
-            severity="warning",
             find=contents.find_undeclared_losses,
         ),
         Rule(
             name="data-and-ddl-mixed",
             sentence="One transaction changes rows and the structure of existing tables.",
-            severity="warning",
             find=locking.find_mixed_transactions,
         ),
         Rule(
@@ -162,7 +151,6 @@ RULES: Mapping[str, Rule] = {
         Rule(
             name="naming",
             sentence="A new name does not match the configured pattern.",
-            severity="warning",
             find=structure.find_unusual_names,
         ),
         Rule(
@@ -174,7 +162,6 @@ RULES: Mapping[str, Rule] = {
         Rule(
             name=UNUSED_ALLOW,
             sentence="A file allows a finding that it does not have.",
-            severity="warning",
             find=lambda file: iter(()),
         ),
     )

@@ -45,12 +45,8 @@ def find_renames(file: FileFacts) -> Iterator[Draft]:
 
 def find_dropped_columns(file: FileFacts) -> Iterator[Draft]:
     """Find dropped columns that existed before, and do not exist again after the file."""
-    for statement, change in file.changes:
-        match change:
-            case Dropped(table, ColumnFacts() as column):
-                before, after = file.old(table), file.observed.after.get(table.key)
-            case _:
-                continue
+    for statement, table, column in file.parts(Dropped, ColumnFacts):
+        before, after = file.old(table), file.observed.after.get(table.key)
         recreated = after is not None and any(c.name == column.name for c in after.columns)
         if before is not None and not recreated and column.key in by_key(before.columns):
             yield Draft(
@@ -66,13 +62,9 @@ def find_dropped_columns(file: FileFacts) -> Iterator[Draft]:
 def find_dropped_tables(file: FileFacts) -> Iterator[Draft]:
     """Find dropped tables that existed before, and do not exist again after the file."""
     names = {table.name for table in file.observed.after.values()}
-    for statement, change in file.changes:
-        match change:
-            case Dropped(table, TableFacts()) if table.name not in names:
-                before = file.old(table)
-            case _:
-                continue
-        if before is not None and before.is_table:
+    for statement, table, _ in file.parts(Dropped, TableFacts):
+        before = file.old(table)
+        if table.name not in names and before is not None and before.is_table:
             yield Draft(
                 message=f"drops {file.describe(before.name)}; a running application that uses it "
                 "fails",
@@ -98,15 +90,11 @@ def find_unsafe_values(file: FileFacts) -> Iterator[Draft]:
 
 def find_unindexed_keys(file: FileFacts) -> Iterator[Draft]:
     """Find new foreign keys without an index on their columns."""
-    for statement, change in file.changes:
-        match change:
-            case Added(TableFacts(key=name), ConstraintFacts(kind="foreign key") as key):
-                table = file.observed.after.get(name)
-            case _:
-                continue
-        if table is None or not any(one.key == key.key for one in table.constraints):
+    for statement, new, key in file.parts(Added, ConstraintFacts):
+        table = file.observed.after.get(new.key)
+        if key.kind != "foreign key" or table is None or table.is_indexed(key.columns):
             continue
-        if not table.is_indexed(key.columns):
+        if any(one.key == key.key for one in table.constraints):
             yield Draft(
                 message=f"no index begins with the columns of foreign key "
                 f"{_named(key)}: each deleted row of {key.references} reads all of "
@@ -124,12 +112,10 @@ def _named(constraint: ConstraintFacts) -> str:
 
 def find_narrow_keys(file: FileFacts) -> Iterator[Draft]:
     """Find new primary keys on one column of a type that ends at two thousand million."""
-    for statement, change in file.changes:
-        match change:
-            case Added(table, ConstraintFacts(kind="primary key", columns=(name,))):
-                column = next((one for one in table.columns if one.name == name), None)
-            case _:
-                continue
+    for statement, table, key in file.parts(Added, ConstraintFacts):
+        if key.kind != "primary key" or len(key.columns) != 1:
+            continue
+        column = next((one for one in table.columns if one.name == key.columns[0]), None)
         if column is not None and "narrow integer" in column.traits:
             yield Draft(
                 message=f"the primary key of {table.name} is of type {column.type}, "

@@ -12,7 +12,7 @@ from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.operations.status import status_of
 from dbwarden.planning.backfill_progress import BackfillProgress
 from dbwarden.planning.foreign import ForeignState
-from dbwarden.planning.judging import Problem, StatusResult
+from dbwarden.planning.judging import Problem, ProblemCode, StatusResult
 from dbwarden.printable import shorten
 from dbwarden.types import DatabaseName
 
@@ -113,36 +113,30 @@ def findings_of(status: StatusResult, problems: Sequence[Problem]) -> tuple[Find
     )
 
 
+_OF_MIGRATIONS: dict[ProblemCode, str] = {
+    "pending": "pending",
+    "changed": "changed after it was applied",
+    "missing": "applied, but its file is missing",
+    "partial": "stopped between steps",
+    "out_of_order": "older than what is applied already",
+    "replica_behind": "not here yet",
+    "waiting": "waiting for a backfill",
+    "post": "to run after the deployment",
+    "contracted": "applied after a newer version was deployed (what this one uses may be gone)",
+}
+"""What is said about the migrations that a problem concerns."""
+
+
 def _message(status: StatusResult, problem: Problem) -> str:
     match problem.code:
-        case "pending":
-            words = "pending"
-        case "changed":
-            words = "changed after it was applied"
-        case "missing":
-            words = "applied, but its file is missing"
-        case "partial":
-            words = "stopped between steps"
-        case "out_of_order":
-            words = "older than what is applied already"
-        case "replica_behind":
-            words = "not here yet"
-        case "waiting":
-            words = "waiting for a backfill"
-        case "post":
-            words = "to run after the deployment"
-        case "contracted":
-            words = "applied after a newer version was deployed (what this one uses may be gone)"
         case "backfill":
-            return "; ".join(map(_describe_backfill, _stuck(status)))
+            return "; ".join(_describe_backfill(item) for item in _stuck(status))
         case "replica_writable":
             return f"it accepts writes, so it is not (or no longer) a replica of {_source(status)}"
         case "locked":
             return f"a migrator holds this database: {status.lock_holder}"
-        case _:
-            assert_never(problem.code)
-    keys = problem.keys
-    message = f"{len(keys)} {words}: {shorten(keys, 5)}"
+    words = _OF_MIGRATIONS[problem.code]
+    message = f"{len(problem.keys)} {words}: {shorten(problem.keys, 5)}"
     if problem.code != "replica_behind":
         return message
     lag = status.replica.lag_seconds if status.replica is not None else None

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dbwarden.authoring.labels import shorten
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
@@ -18,6 +17,7 @@ from dbwarden.imports.schemas import describe, read_schema
 from dbwarden.operations.foreign import Tool
 from dbwarden.operations.migrations_folder import write_next
 from dbwarden.operations.operation import forget_files, parse_file
+from dbwarden.printable import shorten
 from dbwarden.types import DatabaseName, format_version
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source
-from dbwarden.authoring.labels import display_name, shorten
+from dbwarden.authoring.labels import display_name
 from dbwarden.authoring.prove.proof import Verdict, differences
 from dbwarden.authoring.prove.quiet_run import Run
 from dbwarden.authoring.prove.row_trials import (
@@ -26,6 +26,7 @@ from dbwarden.files.declarations import covers
 from dbwarden.files.migration import Migration
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.planning.phases import deployment_order, is_post, online_sets
+from dbwarden.printable import shorten
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName
 

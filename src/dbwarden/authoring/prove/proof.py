@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from dbwarden.authoring.compare.left_out import with_others, without
 from dbwarden.authoring.compare.normalize import normalize_schema
-from dbwarden.authoring.labels import display_name, shorten
+from dbwarden.authoring.labels import display_name
 from dbwarden.authoring.prove.row_trials import NOTHING, RowTrial
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.dialects.authoring import TracedStatement
@@ -15,6 +15,7 @@ from dbwarden.diff import diff
 from dbwarden.diff.changes import Change
 from dbwarden.errors import NotProven
 from dbwarden.files.migration import Migration
+from dbwarden.printable import shorten
 from dbwarden.schema import Ref, Schema
 
 SHOWN = 5
