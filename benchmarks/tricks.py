@@ -27,6 +27,7 @@ from benchmarks.parts import authoring
 from benchmarks.stage import Stage, far_away, open_stage
 from dbwarden import diff
 from dbwarden.authoring.collect import desired
+from dbwarden.authoring.collect.desired_state import Compilation, DesiredState
 from dbwarden.dialects.base import OnDone, PendingMigration
 from dbwarden.dialects.postgresql.migrate import batching, history_queries
 from dbwarden.dialects.postgresql.migrate.connection import PostgresConnection
@@ -220,7 +221,7 @@ def _compile_models(folder: Path, module: str, collecting: bool) -> float:
         return (time.process_time() - started) * 1000
 
 
-def _compiled(folder: Path, module: str) -> desired.DesiredState:
+def _compiled(folder: Path, module: str) -> DesiredState:
     sys.path.insert(0, str(folder))
     config = dbwarden.DatabaseConfig(
         database_name=DatabaseName("garbage"),
@@ -230,7 +231,7 @@ def _compiled(folder: Path, module: str) -> desired.DesiredState:
         migrations_dir=folder,
         model_paths=(module,),
     )
-    return desired.read_desired(config, AUTHORING_DIALECT, None, keep_going=False)
+    return desired.read_desired(Compilation(config=config, dialect=AUTHORING_DIALECT))
 
 
 def _compare_schemas(folder: Path, module: str, collecting: bool) -> float:

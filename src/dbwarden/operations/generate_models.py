@@ -8,7 +8,8 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dbwarden.authoring.collect.desired import DesiredState, read_desired
+from dbwarden.authoring.collect.desired import read_desired
+from dbwarden.authoring.collect.desired_state import Compilation, DesiredState
 from dbwarden.authoring.collect.set_up import SetUp, set_up_of
 from dbwarden.authoring.collect.unmanaged_objects import unmanaged
 from dbwarden.authoring.compare.comparison import independent, read_adopted
@@ -185,4 +186,5 @@ def _read(session: ScratchSession, code: str, there: SetUp | None) -> DesiredSta
         path = Path(folder, "models.py")
         path.write_text(code, encoding="utf-8")
         config = replace(session.config, model_paths=(str(path),), schema_paths=(), project=None)
-        return read_desired(config, session.authoring_dialect, there)
+        how = Compilation(config=config, dialect=session.authoring_dialect, setup=there)
+        return read_desired(how)

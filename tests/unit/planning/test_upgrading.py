@@ -19,7 +19,6 @@ from tests.unit.planning.histories import (
     FIVE,
     FOUR,
     ONE,
-    PRIMARY,
     THREE,
     TWO,
     Choice,

@@ -2,9 +2,10 @@
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Index, MetaData, Table, create_mock_engine
@@ -13,13 +14,13 @@ from sqlalchemy.exc import NoInspectionAvailable, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateSequence, CreateTable, ExecutableDDLElement
 from sqlalchemy.sql.elements import TextClause
 
+from dbwarden.authoring.collect.desired_state import Compilation, DesiredState
 from dbwarden.authoring.collect.models import OwnedMetadata
 from dbwarden.authoring.collect.modules import place_of
 from dbwarden.authoring.collect.origins import Origin, Origins, leads_to, name_of
 from dbwarden.authoring.collect.refused import KEEP_GOING, Refused, needs_refused
 from dbwarden.authoring.collect.set_up import SetUp
 from dbwarden.authoring.collect.stand_ins import stand_ins
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 from dbwarden.schema.closure import reachable
 from dbwarden.secrets import clean_cause, describe_error
@@ -28,53 +29,32 @@ _DROP = re.compile(r"\s*DROP\s", re.IGNORECASE)
 _CREATE_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+(?:"([^"]+)"|(\w+))', re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """The SQL of models, the origin of each statement, and the refused parts."""
+def build(how: Compilation, owned: Sequence[OwnedMetadata]) -> DesiredState:
+    """Return the statements of *owned*, in an order that runs in an empty database.
 
-    statements: tuple[str, ...] = ()
-    origins: Mapping[str, Origin] = field(default_factory=dict)
-    refused: tuple[Refused, ...] = ()
-
-
-def build(
-    config: DatabaseConfig,
-    owned: Sequence[OwnedMetadata],
-    *,
-    url: str,
-    namespace: Callable[[str], str],
-    setup: SetUp | None = None,
-    keep_going: bool = False,
-    stored: bool = False,
-) -> Built:
-    """Return the statements, in an order that runs in an empty database.
-
-    Args:
-        config: The database.
-        owned: The MetaData to compile. With *keep_going*, refused parts are removed from it.
-        url: The database kind, as a SQLAlchemy URL.
-        namespace: Returns the SQL that creates a namespace if it does not exist.
-        setup: The objects of ``scratch_setup``.
-        keep_going: Leave out parts that cannot be written as SQL.
-        stored: Write generated columns as stored if the models leave that to the server.
+    With ``keep_going``, refused parts are removed from *owned*.
 
     Raises:
         ConfigurationError: The models cannot be written as SQL, or a DDL event needs a database.
     """
-    spaces = sorted({space for item in owned for space in _namespaces(item)})
-    statements = [sql for space in spaces if (sql := namespace(space))]
+    tables = [table.schema for item in owned for table in item.tables]
+    others = [
+        getattr(named, "schema", None) for item in owned for named in (*item.types, *item.sequences)
+    ]
+    spaces = sorted({space for space in (*tables, *others) if space and isinstance(space, str)})
+    statements = [sql for space in spaces if (sql := how.dialect.namespace(space))]
     origins: dict[str, Origin] = {}
     refused: list[Refused] = []
     for item in owned:
-        builder = _Builder(
-            config=config, item=item, url=url, setup=setup, keep_going=keep_going, stored=stored
-        )
+        builder = _Builder(how, item)
         for sql, origin in builder.run():
-            if not _only_creates_namespace(sql, spaces):
+            # A DDL event may create a namespace too.
+            match = _CREATE_SCHEMA.fullmatch(sql)
+            if match is None or (match[1] or match[2].lower()) not in spaces:
                 statements.append(sql)
                 origins.setdefault(sql, origin)
         refused += builder.refused
-    return Built(
+    return DesiredState(
         statements=tuple(_unique_statements(statements)), origins=origins, refused=tuple(refused)
     )
 
@@ -96,20 +76,6 @@ def _unique_statements(statements: Iterable[str]) -> Iterator[str]:
             yield statement
 
 
-def _only_creates_namespace(sql: str, spaces: Sequence[str]) -> bool:
-    """Return whether *sql* of a DDL event only creates a namespace that already exists."""
-    match = _CREATE_SCHEMA.fullmatch(sql)
-    return match is not None and (match[1] or match[2].lower()) in spaces
-
-
-def _namespaces(item: OwnedMetadata) -> Iterable[str]:
-    yield from (table.schema for table in item.tables if table.schema)
-    for named in (*item.types, *item.sequences):
-        space = getattr(named, "schema", None)
-        if isinstance(space, str):
-            yield space
-
-
 class _Recorder(MockConnection):
     """The connection that DDL events receive. It records the statements."""
 
@@ -119,32 +85,28 @@ class _Recorder(MockConnection):
         return self._execute_impl(statement, parameters)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Builder:
     """Write one MetaData as SQL."""
 
-    config: DatabaseConfig
+    how: Compilation
     item: OwnedMetadata
-    url: str
-    setup: SetUp | None
-    keep_going: bool
-    stored: bool
     refused: list[Refused] = field(default_factory=list)
 
     @property
     def origins(self) -> Origins:
-        return Origins(self.config.root, self.item)
+        return Origins(self.how.config.root, self.item)
 
     def run(self) -> list[tuple[str, Origin]]:
         """Return each statement with its origin; with *keep_going*, without refused parts."""
-        with _restoring_models(self.item.metadata), stand_ins(self.item, self.setup):
+        with _restoring_models(self.item.metadata), stand_ins(self.item, self.how.setup):
             while True:
                 try:
                     for table in self.item.tables:
-                        _check_names(self.config, table, self.origins)
+                        _check_names(table, self.origins)
                     return self._create_all()
                 except _Refusal as refusal:
-                    if not self.keep_going or not refusal.origin.refs:
+                    if not self.how.keep_going or not refusal.origin.refs:
                         if refusal.origin.refs:
                             refusal.error.next_step = f"{refusal.error.next_step} {KEEP_GOING}"
                         raise refusal.error from refusal.error.__cause__
@@ -163,7 +125,7 @@ class _Builder:
         for table in self.item.tables:
             if name_of(table) in missing - {*refusal.origin.tables}:
                 origin = self.origins.of_table(table)
-                self.refused.append(needs_refused(self.config.database_name, origin))
+                self.refused.append(needs_refused(self.how.config.database_name, origin))
         self.item.tables = [t for t in self.item.tables if name_of(t) not in missing]
 
     def _create_all(self) -> list[tuple[str, Origin]]:
@@ -171,12 +133,12 @@ class _Builder:
 
         def take(element: Any, parameters: object = None) -> None:
             for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
-                text = _text(element, values, engine.dialect, item, self.setup)
+                text = _text(element, values, engine.dialect, item, self.how.setup)
                 if text is not None:
                     statements.append((text, self.origins.of(element)))
 
-        dialect: Any = create_mock_engine(self.url, take).dialect
-        if self.stored:
+        dialect: Any = create_mock_engine(self.how.dialect.sqlalchemy_url, take).dialect
+        if self.how.stored:
             dialect.supports_virtual_generated_columns = False  # since SQLAlchemy 2.1
         engine = _Recorder(dialect, take)
         try:
@@ -186,7 +148,7 @@ class _Builder:
                 item.metadata.create_all(engine, tables=item.tables, checkfirst=False)
         except Exception as error:  # events are the project's code and may raise anything
             origin, index = self._guilty(engine.dialect)
-            failure = _failure(self.config, error, item, engine.dialect, origin)
+            failure = _failure(self.how.config.root, error, item, engine.dialect, origin)
         else:
             return statements
         raise _Refusal(failure, origin or Origin(what="a DDL event"), index)
@@ -219,13 +181,13 @@ class _Refusal(Exception):
 
 
 def _failure(
-    config: DatabaseConfig,
+    root: Path,
     error: Exception,
     item: OwnedMetadata,
     dialect: Any,
     origin: Origin | None,
 ) -> ConfigurationError:
-    place = place_of(config.root, error, own=True) or (origin.location if origin else None)
+    place = place_of(root, error, own=True) or (origin.location if origin else None)
     if isinstance(error, SQLAlchemyError) and not isinstance(error, NoInspectionAvailable):
         message = f"the models cannot be written as SQL: {_describe(error, item, dialect, origin)}"
         advice = "Correct the table, type or event that the message names."
@@ -236,9 +198,7 @@ def _failure(
             "Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)). Write SQL "
             "that depends on the database's state into a migration by hand."
         )
-    failure = ConfigurationError(
-        message, database=config.database_name, location=place, next_step=advice
-    )
+    failure = ConfigurationError(message, location=place, next_step=advice)
     failure.__cause__ = clean_cause(error)
     return failure
 
@@ -256,7 +216,7 @@ def _describe(
     return f"{origin.what}: {error}" if origin is not None else str(error)
 
 
-def _check_names(config: DatabaseConfig, table: Table, origins: Origins) -> None:
+def _check_names(table: Table, origins: Origins) -> None:
     """Refuse an index without a name or columns, which SQLAlchemy's error would not name."""
     for index in table.indexes:
         if index.name is not None and index.expressions:
@@ -269,12 +229,7 @@ def _check_names(config: DatabaseConfig, table: Table, origins: Origins) -> None
             message = f"the index {index.name} of table {table.fullname} has no columns"
             advice = "Name its columns behind its name, or remove it from the model."
         origin = origins.of_index(index)
-        failure = ConfigurationError(
-            message,
-            database=config.database_name,
-            location=origin.location,
-            next_step=advice,
-        )
+        failure = ConfigurationError(message, location=origin.location, next_step=advice)
         raise _Refusal(failure, origin, index)
 
 

@@ -7,12 +7,13 @@ from typing import TypeVar
 
 from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source, schema_source
-from dbwarden.authoring.collect.desired import DesiredState, import_desired
+from dbwarden.authoring.collect.desired import import_desired
+from dbwarden.authoring.collect.desired_state import Compilation, DesiredState
 from dbwarden.authoring.collect.foreign_histories import with_ledgers, without_ledgers
 from dbwarden.authoring.collect.hints import NO_HINTS, Hints
 from dbwarden.authoring.collect.other_databases import read_live
 from dbwarden.authoring.collect.refused import KEEP_GOING
-from dbwarden.authoring.collect.set_up import SetUp, set_up_of
+from dbwarden.authoring.collect.set_up import set_up_of
 from dbwarden.authoring.collect.unmanaged_objects import (
     preserve_unmanaged,
     unmanaged,
@@ -169,8 +170,18 @@ async def compare_with_models(
 
     async def models() -> tuple[DesiredState, Schema | ScratchRefused]:
         telemetry.doing("reading the models")
-        setup = await set_up_of(scratch)
-        state = await _import(scratch, setup, keep_going=keep_going)
+        dialect = scratch.authoring_dialect
+        how = Compilation(
+            config=config,
+            dialect=dialect,
+            setup=await set_up_of(scratch),
+            keep_going=keep_going,
+        )
+        state = await import_desired(how)
+        if state.storage_undecided:
+            # Generated columns are as the scratch server has them.
+            virtual = dialect.has_virtual_columns(await scratch.server_version())
+            state = state if virtual else await import_desired(replace(how, stored=True))
         return await build_accepted(state, lambda some: _try_source(scratch, some.source))
 
     async def base() -> tuple[Source, Schema, frozenset[Ref]]:
@@ -205,18 +216,6 @@ async def compare_with_models(
         hints=state.hints,
     )
     return without_undeclared(config, comparison, "model")
-
-
-async def _import(
-    scratch: ScratchSession, setup: SetUp | None, *, keep_going: bool
-) -> DesiredState:
-    """Import the desired state, with generated columns as the scratch server has them."""
-    dialect = scratch.authoring_dialect
-    read = partial(import_desired, scratch.config, dialect, setup, keep_going=keep_going)
-    state = await read()
-    if state.storage_undecided and not dialect.has_virtual_columns(await scratch.server_version()):
-        return await read(stored=True)
-    return state
 
 
 async def _preserve(

@@ -10,6 +10,7 @@ import pytest
 
 from dbwarden.authoring.collect.compile_models import build
 from dbwarden.authoring.collect.desired import read_desired
+from dbwarden.authoring.collect.desired_state import Compilation
 from dbwarden.authoring.collect.models import OwnedMetadata, owned_tables
 from dbwarden.authoring.collect.modules import nearest, unknown_paths
 from dbwarden.config.model import DatabaseConfig
@@ -64,12 +65,8 @@ def names(owned: Sequence[OwnedMetadata]) -> set[str]:
 
 
 def sql(config: DatabaseConfig) -> str:
-    found = build(
-        config,
-        owned_tables(config),
-        url="postgresql+asyncpg://",
-        namespace=lambda name: f"CREATE SCHEMA {name}",
-    )
+    how = Compilation(config=config, dialect=AUTHORING_DIALECT)
+    found = build(how, owned_tables(config))
     return ";\n".join(found.statements)
 
 
@@ -310,7 +307,8 @@ class Alone(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 """,
     )
-    assert "CREATE TABLE alone" in str(read_desired(package.config("alone"), AUTHORING_DIALECT))
+    how = Compilation(config=package.config("alone"), dialect=AUTHORING_DIALECT)
+    assert "CREATE TABLE alone" in str(read_desired(how))
 
 
 def test_the_storage_of_a_generated_column_is_left_to_the_server_or_written(
@@ -327,7 +325,7 @@ class Twice(Base):
 """,
     )
     config = package.config("generated")
-    desired = read_desired(config, AUTHORING_DIALECT, stored=True)
+    desired = read_desired(Compilation(config=config, dialect=AUTHORING_DIALECT, stored=True))
     assert desired.storage_undecided
     assert "GENERATED ALWAYS AS (id * 2) STORED" in str(desired)
     assert AUTHORING_DIALECT.has_virtual_columns("PostgreSQL 18.6")
