@@ -1,7 +1,7 @@
 """Find the tables that a database owns, from the modules of its ``model_paths``."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.types import SchemaType
 from dbwarden.authoring.collect.modules import (
     ModuleSource,
     find_modules,
-    import_modules,
+    import_source,
     names_assigned,
 )
 from dbwarden.authoring.collect.set_up import SetUp
@@ -89,42 +89,35 @@ def owned_tables(
             foreign key to another database; no model was found.
     """
     sources = find_modules(config)
-    modules = import_modules(config, sources)
-    _configure(config)
+    modules = [import_source(config, source) for source in sources]
+    try:
+        configure_mappers()  # completes all mappings, which defines backrefs and secondaries
+    except SQLAlchemyError as error:
+        raise ConfigurationError(
+            f"the models do not fit together: {error}",
+            next_step="Correct the relationship or column that the message names.",
+        ) from error
     collected = _Collected(frozenset(source.name for source in sources), _homes())
     for module in modules:
-        _collect_module(module, collected)
-    _claim_remaining(collected)
+        assigned = names_assigned(module)
+        for name, value in list(vars(module).items()):
+            own = assigned is None or name in assigned
+            _collect_value(value, module.__name__, collected, own=own)
+    # Tables may share a MetaData with ours without being in our modules.
+    for table in [each for metadata in collected.metadata for each in metadata.tables.values()]:
+        if not collected.has_module(table) and table in collected.homes:
+            collected.claim(table, collected.homes[table])
     _without_overlap(config, siblings, collected)
-    owned = tuple(_owned(config, collected))
+    owned = tuple(_owned(collected))
     if config.model_paths and not any(item.tables or item.types for item in owned):
         _refuse_nothing(config, modules, collected)
-    _check_foreign_keys(config, owned, collected, setup)
+    _check_foreign_keys(owned, collected, setup)
     claimed = {source.name for other in siblings for source in _sources(other)}
     for item in owned:
         item.unclaimed = _unclaimed(item.metadata, collected, claimed, setup)
         if setup is not None:
             item.tables = [it for it in item.tables if setup.table(it.schema, it.name) is None]
     return owned
-
-
-def _configure(config: DatabaseConfig) -> None:
-    """Let SQLAlchemy complete all mappings, which defines backrefs and secondaries."""
-    try:
-        configure_mappers()
-    except SQLAlchemyError as error:
-        raise ConfigurationError(
-            f"the models do not fit together: {error}",
-            database=config.database_name,
-            next_step="Correct the relationship or column that the message names.",
-        ) from error
-
-
-def _collect_module(module: ModuleType, collected: _Collected) -> None:
-    assigned = names_assigned(module)
-    for name, value in list(vars(module).items()):
-        own = assigned is None or name in assigned
-        _collect_value(value, module.__name__, collected, own=own)
 
 
 def _collect_value(value: object, module: str, collected: _Collected, *, own: bool) -> None:
@@ -166,14 +159,10 @@ def _collect_mapper(mapper: Mapper[object], collected: _Collected) -> None:
             collected.claim(table, module)
             collected.classes.setdefault(table, mapper.class_)
     for relationship in mapper.relationships:
-        if isinstance(relationship.secondary, Table):
-            _claim_secondary(relationship.secondary, module, collected)
-
-
-def _claim_secondary(table: Table, module: str, collected: _Collected) -> None:
-    """Assign an association table without a module to the first class that uses it."""
-    if table not in collected.tables and table not in collected.homes:
-        collected.claim(table, module)
+        link = relationship.secondary
+        # The first class that uses an association table without a module gets it.
+        if isinstance(link, Table) and link not in {*collected.tables, *collected.homes}:
+            collected.claim(link, module)
 
 
 def _homes() -> dict[Table, str]:
@@ -189,30 +178,32 @@ def _homes() -> dict[Table, str]:
     return homes
 
 
-def _claim_remaining(collected: _Collected) -> None:
-    """Find the modules of tables that share a MetaData with ours but are not in our modules."""
-    for metadata in collected.metadata:
-        for table in metadata.tables.values():
-            if not collected.has_module(table) and table in collected.homes:
-                collected.claim(table, collected.homes[table])
-
-
-def _owned(config: DatabaseConfig, collected: _Collected) -> Iterator[OwnedMetadata]:
+def _owned(collected: _Collected) -> Iterator[OwnedMetadata]:
     for metadata in collected.metadata:
         mine = [table for table in metadata.tables.values() if table in collected.tables]
         others = [table for table in metadata.tables.values() if table in collected.others]
         homeless = [it for it in metadata.tables.values() if not collected.has_module(it)]
         if homeless and others:
-            raise _no_module_error(config, homeless[0])
+            raise ConfigurationError(
+                f"table {homeless[0].fullname} is in a MetaData that several modules share, but no "
+                "module names it, so its database is unknown",
+                next_step="Assign it to a name at the top of its module.",
+            )
         mine += homeless
         if not mine and others:
             continue
+        columns = [column for table in mine for column in table.columns]
+        types = [getattr(column.type, "item_type", column.type) for column in columns]
+        defaults = [it for column in columns for it in (column.default, column.server_default)]
         yield OwnedMetadata(
             metadata=metadata,
             tables=mine,
             shared=bool(others),
-            types={*collected.types, *_types_of(mine)},
-            sequences={*collected.sequences, *_sequences_of(mine)},
+            types={*collected.types, *(it for it in types if isinstance(it, SchemaType))},
+            sequences={
+                *collected.sequences,
+                *(it for it in defaults if isinstance(it, SQLSequence)),
+            },
             homes={table.fullname: home for table in mine if (home := _home(table, collected))},
         )
 
@@ -235,31 +226,6 @@ def _unclaimed(
     }
 
 
-def _types_of(tables: Iterable[Table]) -> Iterator[SchemaType]:
-    for table in tables:
-        for column in table.columns:
-            inner = getattr(column.type, "item_type", column.type)
-            if isinstance(inner, SchemaType):
-                yield inner
-
-
-def _sequences_of(tables: Iterable[Table]) -> Iterator[SQLSequence]:
-    for table in tables:
-        for column in table.columns:
-            for default in (column.default, column.server_default):
-                if isinstance(default, SQLSequence):
-                    yield default
-
-
-def _no_module_error(config: DatabaseConfig, table: Table) -> ConfigurationError:
-    return ConfigurationError(
-        f"table {table.fullname} is in a MetaData that several modules share, but no module "
-        "names it, so its database is unknown",
-        database=config.database_name,
-        next_step="Assign it to a name at the top of its module.",
-    )
-
-
 def _refuse_nothing(
     config: DatabaseConfig, modules: Sequence[ModuleType], collected: _Collected
 ) -> None:
@@ -279,9 +245,7 @@ def _refuse_nothing(
     if homes:
         advice = f"They import models from {', '.join(homes)}: name those in model_paths."
     raise ConfigurationError(
-        f"model_paths ({', '.join(config.model_paths)}) define no model",
-        database=config.database_name,
-        next_step=advice,
+        f"model_paths ({', '.join(config.model_paths)}) define no model", next_step=advice
     )
 
 
@@ -302,7 +266,6 @@ def _without_overlap(
                 raise ConfigurationError(
                     f"table {table.fullname} of {module} is claimed by two databases: "
                     f"{config.database_name} and {other.database_name}",
-                    database=config.database_name,
                     next_step="Give each its own modules in model_paths. If "
                     f"{other.database_name} is a read replica of {config.database_name}, or the "
                     "reverse, give the replica replica_of= in place of its model_paths. If both "
@@ -318,11 +281,9 @@ def _sources(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
 
 
 def _check_foreign_keys(
-    config: DatabaseConfig,
-    owned: Sequence[OwnedMetadata],
-    collected: _Collected,
-    setup: SetUp | None,
+    owned: Sequence[OwnedMetadata], collected: _Collected, setup: SetUp | None
 ) -> None:
+    """Refuse foreign keys that lead out of the database."""
     mine = {table.fullname for item in owned for table in item.tables}
     leaving = [
         (f"{table.fullname}.{key.parent.name}", name, item.metadata)
@@ -331,10 +292,24 @@ def _check_foreign_keys(
         for key in table.foreign_keys
         if (name := target_of(key, item.metadata)) not in mine and not _is_in_setup(setup, name)
     ]
-    if leaving:
-        targets = (metadata.tables.get(name) for _, name, metadata in leaving)
-        homes = {collected.others.get(table) for table in targets if table is not None}
-        raise _leaving_key_error(config, *leaving[0], sorted(filter(None, homes)))
+    if not leaving:
+        return
+    column, target, metadata = leaving[0]
+    words = f"the foreign key of {column} leads to {target}"
+    if target not in metadata.tables:
+        raise ConfigurationError(
+            f"{words}, which no module in model_paths defines",
+            next_step="Correct the name, or add the module that defines it to model_paths. If the "
+            "table exists outside dbwarden, like Supabase's auth.users, create it in a file for "
+            "scratch_setup.",
+        )
+    targets = (metadata.tables.get(name) for _, name, metadata in leaving)
+    homes = {collected.others.get(table) for table in targets if table is not None}
+    raise ConfigurationError(
+        f"{words}, which is not a table of this database: a foreign key cannot leave it",
+        next_step=f"Add {', '.join(sorted(filter(None, homes)))} to model_paths, or keep the value "
+        "in a plain column.",
+    )
 
 
 def _is_in_setup(setup: SetUp | None, name: str) -> bool:
@@ -352,28 +327,3 @@ def target_of(key: ForeignKey, metadata: MetaData) -> str:
     # As SQLAlchemy resolves it: a name alone is in the namespace of the MetaData.
     namespace = namespace or metadata.schema
     return f"{namespace}.{table}" if namespace else str(table)
-
-
-def _leaving_key_error(
-    config: DatabaseConfig,
-    column: str,
-    target: str,
-    metadata: MetaData,
-    homes: Sequence[str],
-) -> ConfigurationError:
-    """Return the error for a foreign key to a table in one of *homes*, outside the database."""
-    known = metadata.tables.get(target)
-    words = f"the foreign key of {column} leads to {target}"
-    if known is None:
-        return ConfigurationError(
-            f"{words}, which no module in model_paths defines",
-            database=config.database_name,
-            next_step="Correct the name, or add the module that defines it to model_paths. If the "
-            "table exists outside dbwarden, like Supabase's auth.users, create it in a file for "
-            "scratch_setup.",
-        )
-    return ConfigurationError(
-        f"{words}, which is not a table of this database: a foreign key cannot leave it",
-        database=config.database_name,
-        next_step=f"Add {', '.join(homes)} to model_paths, or keep the value in a plain column.",
-    )

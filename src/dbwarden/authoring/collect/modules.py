@@ -6,7 +6,7 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
@@ -50,16 +50,16 @@ def find_modules(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
     """
     _make_importable(config.root)
     sources: dict[str, ModuleSource] = {}
+    excluded = [path.removeprefix(NOT) for path in config.model_paths if path.startswith(NOT)]
     for path in config.model_paths:
         for source in () if path.startswith(NOT) else _of_path(config, path):
             sources.setdefault(source.name, source)
-    for path in config.model_paths:
-        if path.startswith(NOT):
-            _leave_out(config, path.removeprefix(NOT), sources)
+    for path in excluded:
+        _leave_out(config.root, path, sources)
     return tuple(sources.values())
 
 
-def _leave_out(config: DatabaseConfig, path: str, sources: dict[str, ModuleSource]) -> None:
+def _leave_out(root: Path, path: str, sources: dict[str, ModuleSource]) -> None:
     """Remove the module, file or folder at *path* and its contents from *sources*.
 
     Raises:
@@ -69,13 +69,12 @@ def _leave_out(config: DatabaseConfig, path: str, sources: dict[str, ModuleSourc
         name
         for name, source in sources.items()
         if f"{name}.".startswith(f"{path}.")
-        or (source.path is not None and source.path.is_relative_to(Path(config.root, path)))
+        or (source.path is not None and source.path.is_relative_to(Path(root, path)))
     ]
     if not excluded:
         raise ConfigurationError(
             f"model_paths excludes {path}, which is not among its modules"
             f"{did_you_mean(path, sources)}",
-            database=config.database_name,
             next_step="Correct or remove the entry that begins with '!'.",
         )
     for name in excluded:
@@ -129,27 +128,15 @@ def _spec(name: str) -> ModuleSpec | None:
         specs = (finder.find_spec(whole, folders) for finder in sys.meta_path)
         next_spec = next((item for item in specs if item is not None), None)
         if next_spec is None:
-            return spec if spec is not None and _makes_its_path(spec) else None
+            # A package that computes its path may have any module.
+            origin = spec.origin if spec is not None and spec.has_location else None
+            file = Path(origin) if origin else None
+            computes = file is not None and file.exists() and b"__path__" in file.read_bytes()
+            return spec if computes else None
         spec, folders = next_spec, next_spec.submodule_search_locations
         if folders is None and end < len(parts):
             return None
     return spec
-
-
-def _makes_its_path(package: ModuleSpec) -> bool:
-    file = Path(package.origin) if package.has_location and package.origin else None
-    return file is not None and file.exists() and b"__path__" in file.read_bytes()
-
-
-def import_modules(
-    config: DatabaseConfig, sources: Iterable[ModuleSource]
-) -> tuple[ModuleType, ...]:
-    """Import *sources* in order.
-
-    Raises:
-        ConfigurationError: A module raised an error; with its file and line.
-    """
-    return tuple(_import(config, source) for source in sources)
 
 
 def _make_importable(root: Path) -> None:
@@ -166,7 +153,8 @@ def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
     try:
         spec = importlib.util.find_spec(path)
     except (Exception, SystemExit) as error:
-        if not _is_itself_missing(path, error):
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is None or not f"{path}.".startswith(f"{missing}."):
             failure = _failure(config, path, error)
     if failure is not None:
         raise failure
@@ -179,17 +167,11 @@ def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
         yield from _inside(Path(folder), path)
 
 
-def _is_itself_missing(path: str, error: BaseException) -> bool:
-    name = error.name if isinstance(error, ModuleNotFoundError) else None
-    return name is not None and f"{path}.".startswith(f"{name}.")
-
-
 def _missing(config: DatabaseConfig, path: str) -> ConfigurationError:
     module = nearest(config.root, path)
     return ConfigurationError(
         f"model_paths names {path}, but there is no such module"
         + (f"; did you mean {module!r}?" if module else ""),
-        database=config.database_name,
         next_step=f"Modules are looked for in {config.root} and in the environment of "
         f"{sys.executable}: correct the path, or install what is missing.",
     )
@@ -215,7 +197,6 @@ def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:
     if not path.exists():
         raise ConfigurationError(
             f"model_paths names {path}, which does not exist",
-            database=config.database_name,
             next_step="Relative paths count from the folder of the configuration file.",
         )
     name = _dotted(config.root, path)
@@ -272,7 +253,12 @@ def _is_foreign(folder: Path) -> bool:
     return alembic or folder.name == "__pycache__"
 
 
-def _import(config: DatabaseConfig, source: ModuleSource) -> ModuleType:
+def import_source(config: DatabaseConfig, source: ModuleSource) -> ModuleType:
+    """Import the module of *source*.
+
+    Raises:
+        ConfigurationError: The module raised an error; with its file and line.
+    """
     try:
         if source.name.startswith("dbwarden_models_") and source.path is not None:
             return _load(source.name, source.path)
@@ -310,7 +296,6 @@ def _failure(config: DatabaseConfig, name: str, error: BaseException) -> Configu
         place = place_of(config.root, error)
     failure = ConfigurationError(
         f"the models in {name} cannot be imported: {describe_error(error)}",
-        database=config.database_name,
         location=place,
         next_step=" ".join(_advice(config, name)),
     )

@@ -1,12 +1,12 @@
 """Name the parts of models that the server or SQLAlchemy refuses; leave them out on request."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbwarden.errors import ConfigurationError, DBWardenError, ScratchRefused
-from dbwarden.schema import QualifiedName, Ref
+from dbwarden.schema import Ref
+from dbwarden.schema.closure import reachable
 from dbwarden.types import DatabaseName
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.25 s to import
@@ -47,30 +47,26 @@ def without(
     origin = origins.get(error.statement or "")
     if origin is None or not origin.refs:
         return None
-    missing = set(origin.tables)
-    dropped = {error.statement or ""}
-    refused = [Refused(error=error, refs=origin.refs)]
-    while more := [*_users(statements, origins, missing, dropped)]:
-        for sql, user in more:
-            dropped.add(sql)
-            if user.table not in missing:
-                refused.append(needs_refused(error.database, user))
-            missing |= {*user.tables}
-    return tuple(sql for sql in statements if sql not in dropped), tuple(refused)
-
-
-def _users(
-    statements: Sequence[str],
-    origins: Mapping[str, "Origin"],
-    missing: AbstractSet[QualifiedName],
-    dropped: AbstractSet[str],
-) -> Iterator[tuple[str, "Origin"]]:
-    for sql in statements:
-        origin = origins.get(sql)
-        if origin is None or sql in dropped:
-            continue
-        if origin.table in missing or any(needed in missing for needed in origin.needs):
-            yield sql, origin
+    known = {sql: found for sql in statements if (found := origins.get(sql)) is not None}
+    missing = reachable(
+        origin.tables,
+        lambda name: [
+            table for it in known.values() if name in (it.table, *it.needs) for table in it.tables
+        ],
+    )
+    dropped = [
+        (sql, it) for sql, it in known.items() if not missing.isdisjoint({it.table, *it.needs})
+    ]
+    # The other statements of a table are left out with it.
+    refused = [Refused(error=error, refs=origin.refs)] + [
+        needs_refused(error.database, it)
+        for _, it in dropped
+        if it.table not in origin.tables
+        and not missing.isdisjoint(it.needs)
+        and (it.table in it.tables or it.table not in missing)
+    ]
+    gone = {error.statement, *(sql for sql, _ in dropped)}
+    return tuple(sql for sql in statements if sql not in gone), tuple(refused)
 
 
 def needs_refused(database: DatabaseName | None, origin: "Origin") -> Refused:
