@@ -170,18 +170,7 @@ async def compare_with_models(
 
     async def models() -> tuple[DesiredState, Schema | ScratchRefused]:
         telemetry.doing("reading the models")
-        dialect = scratch.authoring_dialect
-        how = Compilation(
-            config=config,
-            dialect=dialect,
-            setup=await set_up_of(scratch),
-            keep_going=keep_going,
-        )
-        state = await import_desired(how)
-        if state.storage_undecided:
-            # Generated columns are as the scratch server has them.
-            virtual = dialect.has_virtual_columns(await scratch.server_version())
-            state = state if virtual else await import_desired(replace(how, stored=True))
+        state = await _import(scratch, keep_going=keep_going)
         return await build_accepted(state, lambda some: _try_source(scratch, some.source))
 
     async def base() -> tuple[Source, Schema, frozenset[Ref]]:
@@ -216,6 +205,16 @@ async def compare_with_models(
         hints=state.hints,
     )
     return without_undeclared(config, comparison, "model")
+
+
+async def _import(scratch: ScratchSession, *, keep_going: bool) -> DesiredState:
+    """Import the desired state, with generated columns as the scratch server has them."""
+    config, dialect, setup = scratch.config, scratch.authoring_dialect, await set_up_of(scratch)
+    how = Compilation(config=config, dialect=dialect, setup=setup, keep_going=keep_going)
+    state = await import_desired(how)
+    if state.storage_undecided and not dialect.has_virtual_columns(await scratch.server_version()):
+        return await import_desired(replace(how, stored=True))
+    return state
 
 
 async def _preserve(
