@@ -147,8 +147,6 @@ class _Cycles:
             case Domain() | View() if self.is_cyclic(obj.ref):
                 bare = without_expressions(obj)
                 self.bare.add(obj.ref)
-            case _:
-                pass
         return bare, [(bare, obj)] if bare is not obj else []
 
     def _without_cyclic_default(self, table: QualifiedName, column: Column) -> Column:

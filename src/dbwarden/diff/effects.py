@@ -156,8 +156,6 @@ def names(change: Change) -> tuple[frozenset[Name], frozenset[Name]]:
         case Alter(before=Column() as was, after=Column() as now):
             made |= _sequences(now) - _sequences(was)
             gone |= _sequences(was) - _sequences(now)
-        case _:
-            pass
     taken = frozenset(key for ref in made for key in _names(ref))
     return taken, frozenset(key for ref in gone for key in _names(ref))
 

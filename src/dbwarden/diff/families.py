@@ -61,8 +61,6 @@ def order_families(graph: Graph, changes: Sequence[Change]) -> None:
                     graph.prefer_each(own.get(parent, ()), [number])
             case Alter(before=Table() as before, after=Table() as after):
                 _leave_and_join(graph, number, (before, after), own, columns)
-            case _:
-                pass
         was, now = _partition_of(change)
         if was is not None and now is None:
             left[was.parent].append(number)
@@ -144,8 +142,6 @@ def order_inherited_columns(
             match item:
                 case Drop(obj=Index() as index) if item.table in below and _mentions(index, name):
                     graph.before(other, number)
-                case _:
-                    pass
         for child in below:
             column = ref_of(ObjectKind.COLUMN, child, name)
             for user in old.needed_by.get(column, ()):
@@ -208,5 +204,3 @@ def _attach_last(graph: Graph, changes: Sequence[Change]) -> None:
                 for other, item in enumerate(changes):
                     if isinstance(item, Create) and item.ref == change.ref.within(item.table):
                         graph.before(other, number)
-            case _:
-                pass

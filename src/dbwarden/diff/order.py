@@ -204,14 +204,10 @@ def _order_by_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) ->
                 last[change.ref] = number
             case Drop(obj=PrimaryKey()):
                 keys[change.table] = number
-            case _:
-                pass
     for number, change in enumerate(changes):
         match change:
             case Create(obj=PrimaryKey()) if change.table in keys:
                 graph.before(keys[change.table], number)
-            case _:
-                pass
 
 
 def _dropped_with_parts(graph: Graph, changes: Sequence[Change]) -> None:
@@ -234,8 +230,6 @@ def _preferences(graph: Graph, changes: Sequence[Change]) -> None:
                 graph.prefer_each(made.get(other, ()), made.get(change.table, ()))
             case Drop(obj=ForeignKey(references=other)):
                 graph.prefer_each(gone.get(change.table, ()), gone.get(other, ()))
-            case _:
-                pass
 
 
 def _after_mentioned_functions(graph: Graph, changes: Sequence[Change]) -> None:
@@ -250,8 +244,6 @@ def _after_mentioned_functions(graph: Graph, changes: Sequence[Change]) -> None:
             case Create(obj=Routine() as routine) | Alter(after=Routine() as routine):
                 words = set(re.findall(r"\w+", routine.definition))
                 mentioned[number] = [other for word in words for other in named.get(word, ())]
-            case _:
-                pass
     for number in mentioned:
         graph.prefer_each(mentioned[number], [number])
         reached = reachable([number], lambda at: mentioned.get(at, ()))
@@ -274,8 +266,6 @@ def _logged_before_referrers(
         match change:
             case Alter(before=Table(unlogged=was), after=Table(unlogged=now)) if was != now:
                 switched[change.table] = (number, now)
-            case _:
-                pass
     for table, (number, unlogged) in switched.items():
         for user in old.needed_by.get(ref_of(ObjectKind.TABLE, table), ()):
             if user.kind is not ObjectKind.CONSTRAINT:
@@ -295,8 +285,6 @@ def _toast_parameters_in_time(graph: Graph, changes: Sequence[Change]) -> None:
             case Alter(before=Table(parameters=was), after=Table(parameters=now)) if was != now:
                 long = any(name.startswith("toast.") for name, _ in now)
                 graph.prefer_each(columns.get(change.table, ()) if long else (), [number])
-            case _:
-                pass
 
 
 def _priority(change: Change) -> tuple[int, str, str, int, str]:

@@ -35,8 +35,6 @@ def restore_replica_identities(changes: Sequence[Change], desired: Schema) -> It
                 handled |= {change.table} if was != now else set()
             case Create(obj=Index(name=name) | Key(name=name)):
                 created.add((change.table, name))
-            case _:
-                pass
     for table in desired.tables:
         rebuilt = (table.name, table.replica_index) in created
         if table.replica_index is not None and table.name not in handled and rebuilt:

@@ -87,8 +87,6 @@ def _created(changes: Iterable[Change]) -> Iterator[Ref]:
                 columns = obj.columns if isinstance(obj, Table) else ()
             case RebuildType():
                 yield from (after.ref for _, after in change.types)
-            case _:
-                pass
         for column in columns:  # the server creates a sequence for an identity column
             if column.identity is not None and column.identity.sequence is not None:
                 yield ref_of(ObjectKind.SEQUENCE, column.identity.sequence)

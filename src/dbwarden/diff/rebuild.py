@@ -184,8 +184,6 @@ def _becomes_incomparable(work: _Rebuild, ref: Ref) -> bool:
                     moved.add((change.table, column.name))
             case RebuildType(columns=columns):
                 moved |= {(table, was.name) for table, was, _ in columns}
-            case _:
-                pass
     return bool(ends & moved) and bool(others & moved)
 
 

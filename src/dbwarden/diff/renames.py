@@ -75,8 +75,6 @@ def renamed_ref(ref: Ref, renames: Iterable[Renaming]) -> Ref:
                 ref.part is not None and ref.table == before.table
             ):
                 ref = ref.within(after.table)
-            case _:
-                pass
     return ref
 
 

@@ -146,8 +146,6 @@ def _object(obj: SchemaObject, relations: Mapping[QualifiedName, Ref]) -> Pairs:
             yield obj.ref, on
         case DefaultPrivileges(namespace=namespace) if namespace is not None:
             yield obj.ref, Ref(ObjectKind.NAMESPACE, None, namespace)
-        case _:
-            pass
 
 
 def _table(partitions: Partitions, table: Table) -> Pairs:

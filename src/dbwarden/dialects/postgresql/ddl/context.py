@@ -185,8 +185,6 @@ def _replaced_indexes(
                 unaffected = not lost or (plain and not lost & keys)
                 if unaffected and change.ref not in dependents:
                     yield change.table, index.name
-            case _:
-                pass
 
 
 def _dependents_of_dropped(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:

@@ -51,8 +51,6 @@ def prepare(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Plan
             case Key() as key:
                 built = build_index(ctx, copy.table, index_of(key, copy.name))
                 yield planned(copy.move.change, built)
-            case _:
-                pass
     for move in moves:
         if move.wanted.not_null:
             yield from serving(move.change, check_filled(ctx, move.table, move.second))

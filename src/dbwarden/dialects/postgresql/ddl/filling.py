@@ -32,8 +32,6 @@ def filling(ctx: Context, change: Change) -> Statements | None:
             if required and ctx.fill(table, now) is not None and in_use(ctx, table, now):
                 step = _allow_empty if back else _fill_and_require
                 return step(ctx, table, before, after)
-        case _:
-            pass
     return None
 
 

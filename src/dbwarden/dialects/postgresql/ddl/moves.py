@@ -148,8 +148,6 @@ def find_moves(ctx: Context, changes: Sequence[Change]) -> tuple[Move, ...]:
                 states[change.ref].append((before, after))
                 if _is_move(ctx, change.table, before, after):
                     moved.setdefault(change.ref, change)
-            case _:
-                pass
     found = [
         _move(ctx, change, before=states[ref][0][0], after=states[ref][-1][1])
         for ref, change in moved.items()
@@ -324,8 +322,6 @@ def obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[s
                 yield f"the exclusion constraint {item.name} uses it"
             case Key(without_overlaps=True):
                 yield f"the constraint {item.name} WITHOUT OVERLAPS uses it"
-            case _:
-                pass
     yield from _users(ctx, changes, move)
 
 
@@ -341,8 +337,6 @@ def late_readers(ctx: Context, changes: Sequence[Change], start: AbstractSet[Ref
         match change:
             case Drop(obj=View() | Routine()) if change.ref in readers - made:
                 yield f"{change.ref} uses it and is dropped as well"
-            case _:
-                pass
 
 
 def _users(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[str]:

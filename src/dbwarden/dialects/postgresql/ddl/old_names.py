@@ -118,8 +118,6 @@ def _obstacles(ctx: Context, changes: Sequence[Change], pair: Rename) -> Iterato
                     yield f"{before.part} becomes {after.part} as well"
             case Drop(obj=Column(name=name)) if change.table == new:
                 yield f"{name} is dropped as well, and the view would need it until then"
-            case _:
-                pass
 
 
 def refuse_with_backfills(ctx: Context, statements: Sequence[PlannedStatement]) -> None:

@@ -147,8 +147,6 @@ def lost_columns(
             case Drop(obj=Column(name=name, generated=None)) if change.ref not in again:
                 called = original_names.get(change.ref, name)
                 lost.append(f"{table.name.name}.{called}")
-            case _:
-                pass
     return tuple(lost)
 
 

@@ -106,8 +106,6 @@ def _code_changes(plan: Plan) -> Iterator[tuple[Key, Change]]:
                 yield (ref.kind, (new.part or new.name).casefold()), change
             case Rename(before=ref) if ref.kind not in _IN_TABLES:
                 refuse_kind(ref)
-            case _:
-                pass
 
 
 _IN_TABLES = (ObjectKind.TABLE, ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.INDEX)

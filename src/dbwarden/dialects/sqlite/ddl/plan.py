@@ -163,8 +163,6 @@ def _desired_table(
                 made |= {part.ref_in(table.name): part for part in parts}
             case Create(obj=Column() | Check() | Index() as part) | Alter(after=Column() as part):
                 made[change.ref] = part
-            case _:
-                pass
     wanted = table.map_parts(lambda part: made.get(part.ref_in(table.name), part))
     require_table(wanted)
     return wanted

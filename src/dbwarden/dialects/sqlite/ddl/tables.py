@@ -81,8 +81,6 @@ def alter(plan: Plan, work: TableWork) -> Statements:
                     text=f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
                     destroys=lost_columns(work.before, (gone,), plan.original_names),
                 )
-            case _:
-                pass
 
 
 def _add_column(work: TableWork, column: Column) -> PlannedStatement:
@@ -106,8 +104,6 @@ def _column_constraints(work: TableWork, column: Column) -> Iterator[Check | For
             case Create(obj=ForeignKey() | Check() as constraint):
                 if column_of(constraint, added) == column.name:
                     yield constraint
-            case _:
-                pass
 
 
 def rebuild(plan: Plan, work: TableWork) -> Statements:
