@@ -44,19 +44,6 @@ def differing(before: object, after: object) -> frozenset[str]:
     return frozenset(name for name in names if getattr(before, name) != getattr(after, name))
 
 
-def enum_grows(before: Enum, after: Enum) -> bool:
-    """Return whether all old values remain, in the same order."""
-    rest = iter(after.values)
-    return all(value in rest for value in before.values)
-
-
-def composite_grows(before: CompositeType, after: CompositeType) -> bool:
-    """Return whether the remaining attributes keep their order and precede all new ones."""
-    old, new = ([item.name for item in type_.attributes] for type_ in (before, after))
-    stay = [name for name in old if name in new]
-    return new[: len(stay)] == stay
-
-
 def object_alters(before: AnyObject, after: AnyObject) -> bool:
     """Return whether an object other than a table or column can be altered in place."""
     if type(before) is not type(after):
@@ -74,13 +61,23 @@ def object_alters(before: AnyObject, after: AnyObject) -> bool:
         case Index(), Index():
             return index_keys(before) == index_keys(after)
         case Enum(), Enum():
-            return enum_grows(before, after)
+            rest = iter(after.values)  # all old values must remain, in the same order
+            return all(value in rest for value in before.values)
         case CompositeType(), CompositeType():
-            return composite_grows(before, after)
+            # The remaining attributes must keep their order and precede all new ones.
+            old, new = ([item.name for item in type_.attributes] for type_ in (before, after))
+            stay = [name for name in old if name in new]
+            return new[: len(stay)] == stay
         case View(), View():
-            return _view_replaces(before, after)
+            # CREATE OR REPLACE VIEW can only append columns.
+            was, now = (
+                [(it.name, it.type, it.collation) for it in view.columns]
+                for view in (before, after)
+            )
+            return bool(was) and now[: len(was)] == was
         case Policy(), Policy():
-            return _policy_alters(before, after)
+            kept = after.using is not None or before.using is None
+            return kept and (after.check is not None or before.check is None)
         case _:
             return True
 
@@ -88,15 +85,3 @@ def object_alters(before: AnyObject, after: AnyObject) -> bool:
 def index_keys(index: Index) -> tuple[IndexColumn, ...]:
     """Return the keys of an index without the statistics targets, which can change in place."""
     return tuple(replace(column, statistics=None) for column in index.columns)
-
-
-def _view_replaces(before: View, after: View) -> bool:
-    """Return whether CREATE OR REPLACE VIEW suffices: it can only append columns."""
-    old = [(column.name, column.type, column.collation) for column in before.columns]
-    new = [(column.name, column.type, column.collation) for column in after.columns]
-    return bool(old) and new[: len(old)] == old
-
-
-def _policy_alters(before: Policy, after: Policy) -> bool:
-    kept = after.using is not None or before.using is None
-    return kept and (after.check is not None or before.check is None)

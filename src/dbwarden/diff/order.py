@@ -27,7 +27,6 @@ from dbwarden.schema import (
     ON_TABLES,
     RELATIONS,
     ROUTINES,
-    AnyObject,
     Column,
     DefaultPrivileges,
     ForeignKey,
@@ -113,13 +112,9 @@ class _Nodes:
         self.settings = frozenset(
             number
             for number, change in enumerate(changes)
-            if isinstance(change, Alter) and _sets_parameters(change.before, change.after)
+            if isinstance(change, Alter) and isinstance(change.after, Table)
+            if differing(change.before, change.after) == {"parameters"}
         )
-
-
-def _sets_parameters(before: AnyObject, after: AnyObject) -> bool:
-    """Return whether nothing but storage parameters of a table changes."""
-    return isinstance(after, Table) and differing(before, after) == {"parameters"}
 
 
 def _with_parts(change: Change, effect: Effects, old: Links) -> Effects:
@@ -220,7 +215,9 @@ def _dropped_with_parts(graph: Graph, changes: Sequence[Change]) -> None:
 
 def _preferences(graph: Graph, changes: Sequence[Change]) -> None:
     """Prefer tables in the order of foreign keys, and functions after the names in their bodies."""
-    _one_overload_at_a_time(graph, changes)
+    gone = by_table(changes, frozenset((Drop, kind) for kind in ROUTINES))
+    for name, numbers in by_table(changes, frozenset((Create, kind) for kind in ROUTINES)).items():
+        graph.prefer_each(gone.get(name, ()), numbers)  # calls would be ambiguous
     _after_mentioned_functions(graph, changes)
     made = by_table(changes, frozenset({(Create, ObjectKind.TABLE)}))
     gone = by_table(changes, frozenset({(Drop, ObjectKind.TABLE)}))
@@ -248,13 +245,6 @@ def _after_mentioned_functions(graph: Graph, changes: Sequence[Change]) -> None:
         graph.prefer_each(mentioned[number], [number])
         reached = reachable([number], lambda at: mentioned.get(at, ()))
         graph.prefer_each(reached, graph.hard[number])
-
-
-def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
-    """Drop a function before creating another of its name: calls would be ambiguous."""
-    gone = by_table(changes, frozenset((Drop, kind) for kind in ROUTINES))
-    for name, numbers in by_table(changes, frozenset((Create, kind) for kind in ROUTINES)).items():
-        graph.prefer_each(gone.get(name, ()), numbers)
 
 
 def _logged_before_referrers(

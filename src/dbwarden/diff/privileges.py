@@ -42,7 +42,12 @@ def with_default_privileges(
         for on in _created(changes)
         for grant in _default_grants(on, own, targets)
     }
-    rest = [change for change in changes if _grant_target(change) not in given]
+    rest = [
+        change
+        for change in changes
+        if not (isinstance(change, Create) and isinstance(change.obj, Grant))
+        or (change.obj.on, change.obj.role) not in given
+    ]
     extra = []
     for key, grant in given.items():
         now = wanted.get(key)
@@ -62,15 +67,6 @@ def default_privileges_last(graph: Graph, changes: Sequence[Change]) -> None:
         if change.ref.kind is ObjectKind.DEFAULT_PRIVILEGES:
             for maker in makers:
                 graph.before(maker, number)
-
-
-def _grant_target(change: Change) -> tuple[Ref, str] | None:
-    """Return the object of a new grant, and the role."""
-    match change:
-        case Create(obj=Grant() as grant):
-            return grant.on, grant.role
-        case _:
-            return None
 
 
 def _created(changes: Iterable[Change]) -> Iterator[Ref]:

@@ -138,7 +138,9 @@ def _must_be_dropped(work: _Rebuild, ref: Ref, user: Ref, gone: bool) -> bool:
     if user.kind in (ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE):
         return False  # a child of a parent, a sequence of a column: handled by the order
     if user.kind is ObjectKind.COLUMN:
-        return _is_generated(work, user) or (gone and ref.kind is not ObjectKind.COLUMN)
+        column = work.current.column(user)
+        is_generated = column is not None and column.generated is not None
+        return is_generated or (gone and ref.kind is not ObjectKind.COLUMN)
     if user.kind is ObjectKind.DEFAULT:
         return gone and ref.kind is not ObjectKind.COLUMN and not _is_converted(work, ref, user)
     if gone and OBJECT_KINDS[user.kind].lists_objects and user in work.desired.objects:
@@ -146,11 +148,6 @@ def _must_be_dropped(work: _Rebuild, ref: Ref, user: Ref, gone: bool) -> bool:
     if gone or OBJECT_KINDS[user.kind].reads_columns:
         return True
     return user.kind is ObjectKind.CONSTRAINT and _becomes_incomparable(work, user)
-
-
-def _is_generated(work: _Rebuild, column: Ref) -> bool:
-    found = work.current.column(column)
-    return found is not None and found.generated is not None
 
 
 def _is_converted(work: _Rebuild, type_: Ref, default: Ref) -> bool:
@@ -196,14 +193,15 @@ def _rebuild(work: _Rebuild, ref: Ref, user: Ref) -> None:
         work.removed.add(user)
     if drop is None or create is None:
         return
-    if user.kind is ObjectKind.DOMAIN and isinstance(drop, Alter):
-        _remove_expressions(work, drop, create)
-        return
     own = user
     if user.kind is ObjectKind.DEFAULT:
         own = ref_of(ObjectKind.COLUMN, user.table, user.part)
     kept = [item for item in work.changes if not _makes_redundant(item, own)]
-    work.changes = [*kept, drop, create]
+    changes_nothing = isinstance(create, Alter) and create.before == create.after
+    work.changes = [*kept, drop, *(() if changes_nothing else (create,))]
+    if user.kind is ObjectKind.DOMAIN and isinstance(drop, Alter):  # it stays in place
+        work.removed.add(user)
+        return
     if user.kind is ObjectKind.DEFAULT:
         work.separate_defaults.add(own)
     removed = effects(drop).removes
@@ -217,23 +215,10 @@ def _domain_pair(work: _Rebuild, user: Ref) -> tuple[Change | None, Change | Non
     if not (isinstance(was, Domain) and isinstance(now, Domain) and object_alters(was, now)):
         return None, None
     called = [ref.name for ref in work.old.needs.get(user, ()) if ref.kind is ObjectKind.ROUTINE]
-    checks = tuple(check for check in was.checks if not _mentions(check.expression, called))
-    default = None if _mentions(was.default or "", called) else was.default
+    checks = tuple(it for it in was.checks if not any(name in it.expression for name in called))
+    default = None if any(name in (was.default or "") for name in called) else was.default
     middle = replace(was, checks=checks, default=default)
     return Alter(before=was, after=middle), Alter(before=middle, after=now)
-
-
-def _mentions(expression: str, names: Iterable[str]) -> bool:
-    return any(name in expression for name in names)
-
-
-def _remove_expressions(work: _Rebuild, drop: Alter, create: Change) -> None:
-    """Keep a domain in place, without the expressions that call the function in the meantime."""
-    work.removed.add(drop.ref)
-    kept = [item for item in work.changes if not _makes_redundant(item, drop.ref)]
-    work.changes = [*kept, drop]
-    if isinstance(create, Alter) and create.before != create.after:
-        work.changes.append(create)
 
 
 def _makes_redundant(change: Change, ref: Ref) -> bool:
@@ -243,12 +228,6 @@ def _makes_redundant(change: Change, ref: Ref) -> bool:
     return isinstance(change, Alter) and change.ref == ref
 
 
-def _ref_after(work: _Rebuild, ref: Ref) -> Ref:
-    """Return the identity of *ref* after the renames."""
-    renames = (item for item in work.changes if isinstance(item, Rename))
-    return next((item.after for item in renames if item.before == ref), ref)
-
-
 def _pair(work: _Rebuild, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
     """Return the changes that drop and create *user*; ``None`` for one that is not needed."""
     if user.kind in (ObjectKind.COLUMN, ObjectKind.DEFAULT):
@@ -256,7 +235,9 @@ def _pair(work: _Rebuild, ref: Ref, user: Ref) -> tuple[Change | None, Change | 
     if user.kind is ObjectKind.DOMAIN and ref.kind is ObjectKind.ROUTINE:
         return _domain_pair(work, user)
     obj, table = work.current.find(user)
-    again, home = work.desired.find(_ref_after(work, user))
+    renames = (item for item in work.changes if isinstance(item, Rename))
+    ref_after = next((item.after for item in renames if item.before == user), user)
+    again, home = work.desired.find(ref_after)
     if obj is None or again is None:
         return None, None
     match obj, again:

@@ -83,15 +83,12 @@ def _moved_with_table(schema: Schema, old: Ref, new: Ref) -> list[tuple[Ref, Ref
     table = schema.table(old.table) if old.kind is ObjectKind.TABLE else None
     if table is None or old.namespace == new.namespace:
         return []
-    names = [item.name for item in schema.of(Sequence) if _is_owned(item, old)]
+    owned = [item for item in schema.of(Sequence) if item.owned_by is not None]
+    names = [item.name for item in owned if item.owned_by and item.owned_by.table == old.table]
     names += [c.identity.sequence for c in table.columns if c.identity and c.identity.sequence]
     moved = [ref_of(ObjectKind.SEQUENCE, name) for name in names]
     moved += [Ref(ObjectKind.INDEX, old.namespace, index.name) for index in table.indexes]
     return [(ref, replace(ref, namespace=new.namespace)) for ref in moved]
-
-
-def _is_owned(sequence: Sequence, table: Ref) -> bool:
-    return sequence.owned_by is not None and sequence.owned_by.table == table.table
 
 
 def renamed_sequences(current: Schema, desired: Schema) -> Iterable[Rename]:
@@ -138,8 +135,8 @@ def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
             return new
         if isinstance(value, QualifiedName) and old.part is None and value == old.table:
             return new.table
-        if isinstance(value, Ref) and value.table == old.table and _is_part(value, old):
-            return value.within(new.table)
+        if isinstance(value, Ref) and value.table == old.table and value.part is not None:
+            return value.within(new.table) if old.kind in RELATIONS else None
         return None
 
     home = (old, Ref(ObjectKind.NAMESPACE, None, old.namespace or ""))
@@ -169,10 +166,6 @@ def _target(target: str, schema: Schema, old: QualifiedName, new: QualifiedName)
         for name in (old, new)
     )
     return target.replace(was, now, 1)
-
-
-def _is_part(part: Ref, whole: Ref) -> bool:
-    return whole.kind in RELATIONS and part.part is not None
 
 
 def _mentions(schema: Schema, old: QualifiedName, new: QualifiedName) -> Callable[[str], str]:

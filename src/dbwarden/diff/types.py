@@ -54,7 +54,8 @@ def _types(schema: Schema) -> dict[Ref, Rebuilt]:
 
 def _alters(before: Rebuilt, after: Rebuilt, users: Mapping[Ref, Sequence[Ref]]) -> bool:
     if isinstance(before, CompositeType) and isinstance(after, CompositeType):
-        in_use = any(user.kind is ObjectKind.COLUMN for user in _all_users(users, before.ref))
+        along = _built_on(users, before.ref)
+        in_use = any(it.kind is ObjectKind.COLUMN for ref in along for it in users.get(ref, ()))
         return object_alters(before, after) and not (in_use and _retypes(before, after))
     return object_alters(before, after)
 
@@ -66,12 +67,6 @@ def _retypes(before: CompositeType, after: CompositeType) -> bool:
         now.get(item.name, (item.type, item.collation)) != (item.type, item.collation)
         for item in before.attributes
     )
-
-
-def _all_users(users: Mapping[Ref, Sequence[Ref]], type_: Ref) -> Iterator[Ref]:
-    """Yield the users of a type and of the types that depend on it."""
-    for ref in _built_on(users, type_):
-        yield from users.get(ref, ())
 
 
 def _built_on(users: Mapping[Ref, Sequence[Ref]], type_: Ref) -> list[Ref]:
@@ -116,13 +111,10 @@ def _columns(
         table = current.table(ref.table) if ref.kind is ObjectKind.COLUMN else None
         was = table.column(ref.part or "") if table is not None else None
         now = tables[ref.table].column(ref.part or "") if ref.table in tables else None
-        if was is not None and now is not None and _keeps_type(was, now):
+        if was is None or now is None or was.inherited or was.generated or now.generated:
+            continue
+        if was.type == now.type:  # it keeps the recreated type
             yield ref.table, was, replace(was, default=now.default)
-
-
-def _keeps_type(was: Column, now: Column) -> bool:
-    """Return whether a column keeps the recreated type."""
-    return not was.inherited and was.type == now.type and was.generated is now.generated is None
 
 
 def _refuse_other_shapes(types: Sequence[tuple[Rebuilt, Rebuilt]], columns: Columns) -> None:

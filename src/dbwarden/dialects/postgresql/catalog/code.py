@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.columns import sequence_options
@@ -14,6 +15,7 @@ from dbwarden.dialects.postgresql.catalog.rows import (
     Rows,
     name_of,
     parameters,
+    same_named,
     table_parameters,
 )
 from dbwarden.quoting import text_literal
@@ -95,17 +97,8 @@ def _objects(directory: Directory, parts: Parts, rows: Rows, default_namespace: 
     yield from _statistics(directory, rows)
     yield from _plain_objects(directory, rows)
     for row in rows.default_privileges:
-        yield (
-            NO_CATALOG,
-            0,
-            DefaultPrivileges(
-                grantor=row["grantor"],
-                namespace=row["namespace"],
-                objects=row["objects"],
-                role=row["role"],
-                **_privileges(row),
-            ),
-        )
+        own = same_named(row, "grantor", "namespace", "objects", "role")
+        yield NO_CATALOG, 0, DefaultPrivileges(**own, **_privileges(row))
 
 
 def _named(rows: Rows) -> Found:
@@ -113,17 +106,13 @@ def _named(rows: Rows) -> Found:
         yield classes.NAMESPACE, row["oid"], Namespace(name=row["name"])
     for row in rows.extensions:
         extension = Extension(
-            name=row["name"],
-            namespace=row["namespace"],
+            **same_named(row, "name", "namespace", "own_comment"),
             version=None if row["version"] == row["default_version"] else row["version"],
-            own_comment=row["own_comment"],
         )
         yield classes.EXTENSION, row["oid"], extension
     for row in rows.event_triggers:
         trigger = EventTrigger(
-            name=row["name"],
-            event=row["event"],
-            function=row["function"],
+            **same_named(row, "name", "event", "function"),
             tags=tuple(row["tags"] or ()),
             enabled=ENABLED[row["enabled"]],
         )
@@ -153,9 +142,7 @@ def _types(directory: Directory, parts: Parts, rows: Rows) -> Found:
 
 def _attribute(directory: Directory, row: Row) -> Attribute:
     return Attribute(
-        name=row["name"],
-        type=row["type"],
-        collation=row["collation"],
+        **same_named(row, "name", "type", "collation"),
         comment=directory.comment(classes.CLASS, row["relation"], row["number"]),
     )
 
@@ -163,9 +150,7 @@ def _attribute(directory: Directory, row: Row) -> Attribute:
 def _domain(directory: Directory, row: Row, checks: Sequence[Row]) -> Domain:
     domain_checks = (
         DomainCheck(
-            name=item["name"],
-            expression=item["expression"],
-            validated=item["validated"],
+            **same_named(item, "name", "expression", "validated"),
             comment=directory.comment(classes.CONSTRAINT, item["oid"]),
         )
         for item in checks
@@ -173,9 +158,7 @@ def _domain(directory: Directory, row: Row, checks: Sequence[Row]) -> Domain:
     return Domain(
         name=name_of(row),
         type=row["base"],
-        collation=row["collation"],
-        not_null=row["not_null"],
-        default=row["default"],
+        **same_named(row, "collation", "not_null", "default"),
         checks=tuple(sorted(domain_checks, key=lambda check: check.name)),
     )
 
@@ -212,8 +195,7 @@ def _views(directory: Directory, parts: Parts, rows: Rows) -> Found:
                 columns=view.columns,
                 indexes=parts.indexes_of(oid),
                 parameters=table_parameters(row),
-                access_method=row["access_method"],
-                populated=row["populated"],
+                **same_named(row, "access_method", "populated"),
             )
         yield classes.CLASS, oid, view
 
@@ -222,9 +204,7 @@ def _view_columns(directory: Directory, parts: Parts, view: int) -> tuple[ViewCo
     defaults = parts.defaults.get(view, {})
     return tuple(
         ViewColumn(
-            name=row["name"],
-            type=row["type"],
-            collation=row["collation"],
+            **same_named(row, "name", "type", "collation"),
             default=defaults.get(row["number"]),
             comment=directory.comment(classes.CLASS, view, row["number"]),
         )
@@ -236,9 +216,7 @@ def _routines(rows: Rows, default: str) -> Found:
     for row in rows.routines:
         routine = Routine(
             name=name_of(row),
-            identity=row["identity"],
-            arguments=row["arguments"],
-            returns=row["returns"],
+            **same_named(row, "identity", "arguments", "returns"),
             definition=_plain(row["definition"].rstrip(), row["namespace"], default),
             procedure=row["kind"] == "p",
         )
@@ -246,8 +224,7 @@ def _routines(rows: Rows, default: str) -> Found:
     for row in rows.aggregates:
         aggregate = Aggregate(
             name=name_of(row),
-            identity=row["identity"],
-            arguments=row["arguments"],
+            **same_named(row, "identity", "arguments"),
             options=tuple(_aggregate_options(row)),
         )
         yield classes.PROC, row["oid"], aggregate
@@ -302,13 +279,10 @@ def _on_relations(directory: Directory, rows: Rows, default: str) -> Found:
     for row in rows.policies:
         if row["relation"] in directory.names:
             policy = Policy(
-                name=row["name"],
+                **same_named(row, "name", "permissive", "using", "check"),
                 table=directory.names[row["relation"]],
                 command=COMMANDS[row["command"]],
-                permissive=row["permissive"],
                 roles=tuple(row["roles"]),
-                using=row["using"],
-                check=row["check"],
             )
             yield classes.POLICY, row["oid"], policy
 
@@ -361,5 +335,5 @@ def grants(directory: Directory, rows: Rows) -> Iterator[Grant]:
             yield Grant(on=on, target=row["target"], role=row["role"], **_privileges(row))
 
 
-def _privileges(row: Row) -> dict[str, tuple[str, ...]]:
+def _privileges(row: Row) -> dict[str, Any]:
     return {word: tuple(row[word]) for word in ("privileges", "grantable", "revoked")}

@@ -7,7 +7,7 @@ from typing import Any
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, numbers, parameters
+from dbwarden.dialects.postgresql.catalog.rows import Row, numbers, parameters, same_named
 from dbwarden.schema import (
     Check,
     Constraint,
@@ -67,59 +67,47 @@ def _constraint(directory: Directory, row: Row) -> Constraint:
             return _foreign_key(directory, row, comment)
         case "c":
             return Check(
-                name=row["name"],
-                expression=row["expression"],
+                **same_named(row, "name", "expression", "no_inherit", "enforced", "inherited"),
                 columns=directory.column_names(row["relation"], numbers(row["columns"])),
-                no_inherit=row["no_inherit"],
-                enforced=row["enforced"],
                 validated=row["validated"] or not row["enforced"],
                 comment=comment,
-                inherited=row["inherited"],
             )
         case _:
             return Exclusion(
-                name=row["name"],
+                **same_named(row, "name", "inherited"),
                 definition=DEFERRAL.sub("", row["definition"]),
                 deferrable=_deferral(row),
                 comment=comment,
                 index_comment=directory.comment(classes.CLASS, row["index"]),
-                inherited=row["inherited"],
             )
 
 
 def _key_fields(directory: Directory, row: Row) -> dict[str, Any]:
     names = directory.column_names(row["relation"], numbers(row["index_columns"]))
     return {
-        "name": row["name"],
+        **same_named(row, "name", "clustered", "valid", "inherited"),
         "columns": names[: row["key_count"]],
         "include": names[row["key_count"] :],
         "deferrable": _deferral(row),
         "without_overlaps": row["period"],
         "parameters": parameters(row["options"]),
-        "clustered": row["clustered"],
-        "valid": row["valid"],
         "comment": directory.comment(classes.CONSTRAINT, row["oid"]),
         "index_comment": directory.comment(classes.CLASS, row["index"]),
-        "inherited": row["inherited"],
     }
 
 
 def _foreign_key(directory: Directory, row: Row, comment: str | None) -> ForeignKey:
+    own, referred = row["relation"], row["referred"]
     return ForeignKey(
-        name=row["name"],
-        columns=directory.column_names(row["relation"], numbers(row["columns"])),
-        references=directory.names[row["referred"]],
-        referred_columns=directory.column_names(row["referred"], numbers(row["referred_columns"])),
+        **same_named(row, "name", "period", "enforced", "inherited"),
+        columns=directory.column_names(own, numbers(row["columns"])),
+        references=directory.names[referred],
+        referred_columns=directory.column_names(referred, numbers(row["referred_columns"])),
         on_update=ACTIONS[row["on_update"]],
         on_delete=ACTIONS[row["on_delete"]],
-        on_delete_columns=directory.column_names(
-            row["relation"], numbers(row["on_delete_columns"])
-        ),
+        on_delete_columns=directory.column_names(own, numbers(row["on_delete_columns"])),
         match=MATCHES[row["match"]],
         deferrable=_deferral(row),
-        period=row["period"],
-        enforced=row["enforced"],
         validated=row["validated"] or not row["enforced"],
         comment=comment,
-        inherited=row["inherited"],
     )

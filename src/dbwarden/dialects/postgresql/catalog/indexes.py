@@ -6,7 +6,7 @@ from functools import lru_cache
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, numbers, parameters
+from dbwarden.dialects.postgresql.catalog.rows import Row, numbers, parameters, same_named
 from dbwarden.schema import Index, IndexColumn, ObjectKind, Ref
 
 
@@ -29,18 +29,12 @@ def _index(directory: Directory, parts: Parts, row: Row) -> Index:
     count = row["key_count"]
     columns = numbers(row["columns"])
     return Index(
-        name=row["name"],
+        **same_named(row, "name", "unique", "method", "where", "nulls_not_distinct"),
+        **same_named(row, "clustered", "valid", "inherited"),
         columns=_index_columns(directory, parts, row, columns[:count]),
-        unique=row["unique"],
-        method=row["method"],
         include=directory.column_names(row["relation"], columns[count:]) if columns[count:] else (),
-        where=row["where"],
-        nulls_not_distinct=row["nulls_not_distinct"],
         parameters=parameters(row["options"]),
-        clustered=row["clustered"],
-        valid=row["valid"],
         comment=directory.comment(classes.CLASS, row["oid"]),
-        inherited=row["inherited"],
     )
 
 

@@ -49,6 +49,11 @@ def name_of(row: Row) -> QualifiedName:
     return QualifiedName(row["namespace"], row["name"])
 
 
+def same_named(row: Row, *names: str) -> dict[str, Any]:
+    """Return the values of *row* for the fields that have the names of its columns."""
+    return {name: row[name] for name in names}
+
+
 @lru_cache(maxsize=10_000)  # many lists of columns are equal
 def numbers(text: str | None) -> tuple[int, ...]:
     """Parse a list of numbers as the server prints it: ``{1,2}`` is an array, ``1 2`` a vector.

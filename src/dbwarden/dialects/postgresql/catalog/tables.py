@@ -8,7 +8,7 @@ from typing import TypeVar
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, Rows, table_parameters
+from dbwarden.dialects.postgresql.catalog.rows import Row, Rows, same_named, table_parameters
 from dbwarden.schema import (
     Check,
     Constraint,
@@ -55,14 +55,11 @@ def _table(
         comment=directory.comment(classes.CLASS, oid),
         parameters=table_parameters(row),
         unlogged=row["persistence"] == "u",
-        access_method=row["access_method"],
-        partition_by=row["partition_by"],
+        **same_named(row, "access_method", "partition_by", "row_security", "force_row_security"),
         partition_of=PartitionOf(parent=parents[0], bound=row["bound"])
         if row["bound"] is not None
         else None,
         inherits=parents if row["bound"] is None else (),
-        row_security=row["row_security"],
-        force_row_security=row["force_row_security"],
         replica_identity=_replica_identity(parts, row),
     )
 

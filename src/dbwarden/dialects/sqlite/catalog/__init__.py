@@ -241,10 +241,7 @@ def _text(statement: str) -> str:
 def spelled_alike(one: object, other: object) -> bool:
     """Return whether two views, triggers or virtual tables differ only in their spelling."""
     match one, other:
-        case View(), View():
-            same = sql(one.definition) == sql(other.definition)
-            return same and replace(one, definition="") == replace(other, definition="")
-        case Trigger(), Trigger():
+        case ((View() | Trigger()), (View() | Trigger())):
             same = sql(one.definition) == sql(other.definition)
             return same and replace(one, definition="") == replace(other, definition="")
         case Table(virtual=str() as first), Table(virtual=str() as second):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from dbwarden.dialects.sqlite.catalog.cursor import Cursor, Key, Tokens, parse_keys
 from dbwarden.dialects.sqlite.catalog.tokens import name_token
-from dbwarden.schema.tables import Deferral
+from dbwarden.schema import Deferral, ForeignKey, QualifiedName
 
 _ENDS_TYPE = frozenset(
     {
@@ -38,21 +38,8 @@ class ParsedCheck:
     expression: Tokens
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedForeignKey:
-    """A foreign key; without ``referred`` it refers to the primary key."""
-
-    name: str | None
-    columns: tuple[str, ...]
-    references: str
-    referred: tuple[str, ...] = ()
-    on_update: str = "NO ACTION"
-    on_delete: str = "NO ACTION"
-    match: str = "SIMPLE"
-    deferrable: Deferral | None = None
-
-
-ParsedConstraint = ParsedKey | ParsedCheck | ParsedForeignKey
+ParsedConstraint = ParsedKey | ParsedCheck | ForeignKey
+"""A foreign key is as written; without referred columns it refers to the primary key."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +86,9 @@ class _Parser(Cursor):
         self.take("IF", "NOT", "EXISTS")
         self.qualified_name()
         self.expect("(")
-        self._columns()
+        self._column()
+        while self.take(",") and not (self.ahead and self.ahead.is_(*_TABLE_CONSTRAINTS)):
+            self._column()
         self._constraints()
         self.expect(")")
         self._options()
@@ -107,15 +96,6 @@ class _Parser(Cursor):
         if self.ahead is not None:
             raise self.unexpected()
         return self.result
-
-    def _columns(self) -> None:
-        while True:
-            self._column()
-            if not self.take(",") or self._at_constraint():
-                return
-
-    def _at_constraint(self) -> bool:
-        return self.ahead is not None and self.ahead.is_(*_TABLE_CONSTRAINTS)
 
     def _column(self) -> None:
         column = ParsedColumn(name=self.name())
@@ -197,7 +177,7 @@ class _Parser(Cursor):
 
     def _references(self, name: str | None, columns: tuple[str, ...]) -> None:
         self.expect("REFERENCES")
-        references = self.name()
+        references = QualifiedName(None, self.name())
         referred = self._names(self.take_parentheses()) if self.is_at("(") else ()
         actions = {"DELETE": "NO ACTION", "UPDATE": "NO ACTION", "INSERT": ""}
         match = "SIMPLE"
@@ -209,11 +189,11 @@ class _Parser(Cursor):
                 event = self.take_one_of(*actions)
                 actions[event] = self._action()
         self.result.constraints.append(
-            ParsedForeignKey(
+            ForeignKey(
                 name=name,
                 columns=columns,
                 references=references,
-                referred=referred,
+                referred_columns=referred,
                 on_update=actions["UPDATE"],
                 on_delete=actions["DELETE"],
                 match=match,
@@ -242,7 +222,7 @@ class _Parser(Cursor):
         """Apply a separate deferral clause to the preceding foreign key."""
         key = self.result.constraints[-1] if self.result.constraints else None
         deferral = self._deferral()
-        if isinstance(key, ParsedForeignKey):
+        if isinstance(key, ForeignKey):
             self.result.constraints[-1] = replace(key, deferrable=deferral)
 
     def _names(self, keys: Tokens) -> tuple[str, ...]:

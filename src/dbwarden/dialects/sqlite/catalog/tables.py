@@ -15,7 +15,7 @@ from dbwarden.dialects.sqlite.catalog.expressions import (
 from dbwarden.dialects.sqlite.catalog.grammar import (
     ParsedCheck,
     ParsedColumn,
-    ParsedForeignKey,
+    ParsedConstraint,
     ParsedKey,
     ParsedTable,
     parse_table,
@@ -74,7 +74,8 @@ class _Maker:
         self.parsed = parsed
         self.columns = columns_by_name(column.name for column in parsed.columns)
         self.names: set[str] = set()
-        self.key = next((c for c in parsed.constraints if _is_primary(c)), None)
+        keys = (c for c in parsed.constraints if isinstance(c, ParsedKey))
+        self.key = next((key for key in keys if key.primary), None)
         self.rowid_alias = self._rowid_alias()
 
     def table(self) -> Table:
@@ -97,7 +98,7 @@ class _Maker:
     def _rowid_alias(self) -> str | None:
         """Return the column that is an alias of the rowid."""
         key = self.key
-        if not isinstance(key, ParsedKey) or len(key.keys) != 1 or self.parsed.without_rowid:
+        if key is None or len(key.keys) != 1 or self.parsed.without_rowid:
             return None
         name = self._declared(key.keys[0].value[0].name)
         column = next((c for c in self.parsed.columns if c.name == name), None)
@@ -122,7 +123,7 @@ class _Maker:
         """Return whether a column rejects NULL without being declared NOT NULL."""
         if name == self.rowid_alias:
             return True
-        if not isinstance(self.key, ParsedKey):
+        if self.key is None:
             return False
         ours = {self._declared(key.value[0].name) for key in self.key.keys}
         return name in ours and (self.parsed.without_rowid or self.parsed.strict)
@@ -140,7 +141,7 @@ class _Maker:
         self.names.add(name)
         return name
 
-    def _constraint(self, parsed: ParsedKey | ParsedCheck | ParsedForeignKey) -> Constraint:
+    def _constraint(self, parsed: ParsedConstraint) -> Constraint:
         name = self._unique_name(parsed.name)
         match parsed:
             case ParsedKey():
@@ -152,16 +153,9 @@ class _Maker:
                     expression=expression(tokens, self.columns),
                     columns=columns_in(tokens, self.columns),
                 )
-            case ParsedForeignKey():
-                return ForeignKey(
-                    name=name,
-                    columns=tuple(map(self._declared, parsed.columns)),
-                    references=name_of(parsed.references),
-                    referred_columns=parsed.referred,
-                    on_update=parsed.on_update,
-                    on_delete=parsed.on_delete,
-                    match=parsed.match,
-                    deferrable=parsed.deferrable,
+            case ForeignKey():
+                return replace(
+                    parsed, name=name, columns=tuple(map(self._declared, parsed.columns))
                 )
 
     def _key(self, parsed: ParsedKey, name: str | None) -> PrimaryKey | Unique:
@@ -222,10 +216,6 @@ def _qualifies(tokens: Tokens, place: int, table: str) -> bool:
     return named and dotted and not inside
 
 
-def _is_primary(parsed: object) -> bool:
-    return isinstance(parsed, ParsedKey) and parsed.primary
-
-
 def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
     """Sort constraints by their keys, without duplicates.
 
@@ -242,11 +232,8 @@ def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
 
 def type_text(tokens: Tokens) -> str:
     """Return a declared type in capitals, with single blanks and quoted words unchanged."""
-    return join_spelled([(token, _type_word(token)) for token in tokens])
-
-
-def _type_word(token: Token) -> str:
-    return token.text.upper() if token.kind == "word" else token.text
+    words = (token.text.upper() if token.kind == "word" else token.text for token in tokens)
+    return join_spelled(list(zip(tokens, words, strict=True)))
 
 
 def collation_text(name: str | None) -> str | None:
@@ -298,27 +285,15 @@ def index(text: str, of: Table) -> Index:
 
 def _index_key(key: Key, of: Table, columns: Mapping[str, str]) -> IndexColumn:
     tokens = strip_parentheses(key.value)
+    written = key.collation and (collation_text(key.collation) or "BINARY")
     column = columns.get(tokens[0].name.lower()) if len(tokens) == 1 else None
     if column is None:
-        return IndexColumn(
-            expression=expression(tokens, columns),
-            collation=_original_name(key.collation),
-            descending=key.descending,
-        )
+        text = expression(tokens, columns)
+        return IndexColumn(expression=text, collation=written, descending=key.descending)
     declared = of.column(column)
-    own = _original_name((declared.collation if declared else None) or "BINARY")
-    written = _original_name(key.collation)
-    return IndexColumn(
-        column=column,
-        collation=None if written == own else written,
-        descending=key.descending,
-    )
-
-
-def _original_name(name: str | None) -> str | None:
-    if name is None:
-        return None
-    return collation_text(name) or "BINARY"
+    own = (declared.collation if declared else None) or "BINARY"
+    collation = None if written == own else written
+    return IndexColumn(column=column, collation=collation, descending=key.descending)
 
 
 def resolve_foreign_keys(table: Table, known: Mapping[str, Table]) -> Table:
