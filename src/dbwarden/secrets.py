@@ -122,7 +122,9 @@ def redact(text: str, *, extra: Iterable[str] = ()) -> str:
     known_forms = [*_known.values(), *map(_forms, others)]
     matches = {form for forms in known_forms for form in forms if form in text}
     for form in sorted(matches, key=len, reverse=True):
-        text = _pattern_of(form).sub(MASK, text)
+        exact = re.escape(form)
+        # A short form is masked only as a whole word.
+        text = re.sub(exact if len(form) > 5 else rf"(?<!\w){exact}(?!\w)", MASK, text)
     return _KEYWORD.sub(_mask_value, _CREDENTIALS.sub(rf"\1:{MASK}@", text))
 
 
@@ -152,12 +154,6 @@ def _forms(secret: str) -> tuple[str, ...]:
     return tuple({secret, *encoded, *escaped})
 
 
-def _pattern_of(form: str) -> re.Pattern[str]:
-    """Return a pattern for *form* that matches a short form only as a whole word."""
-    exact = re.escape(form)
-    return re.compile(exact if len(form) > 5 else rf"(?<!\w){exact}(?!\w)")
-
-
 def _mask_value(match: re.Match[str]) -> str:
     return f"{match[1] or match[2]} {MASK}" if not match[0].endswith(MASK) else match[0]
 
@@ -185,7 +181,7 @@ def clean_cause(error: E) -> E | None:
     """Return *error* without its frames, or ``None`` if its message contains a secret."""
     extra = tuple(_of_frames(error))
     chain = tuple(_chain(error))
-    texts = [text for each in chain for text in (str(each), repr(each), *map(str, _notes(each)))]
+    texts = [str(text) for each in chain for text in (each, repr(each), *_notes(each))]
     without_frames(error)
     return error if all(redact(text, extra=extra) == text for text in texts) else None
 

@@ -140,11 +140,6 @@ class DatabaseURL(ABC):
         seconds = dict(self.query).get("connect_timeout")
         return float(seconds) if seconds is not None else None
 
-    @property
-    def search_path(self) -> str | None:
-        """The ``search_path`` that the URL's ``options`` set."""
-        return libpq.server_settings(self).get("search_path")
-
 
 class PostgreSQLURL(DatabaseURL):
     """The URL of a PostgreSQL database."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbwarden.config.checks import Problem
+from dbwarden.config.libpq import namespace_of
 from dbwarden.config.model import OPTIONS, URL_KINDS, DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean, suggest_keywords
 from dbwarden.config.options import EMBEDDED
@@ -277,9 +278,8 @@ def _check_targets(drafts: Sequence[Draft]) -> Iterator[Finding]:
 
 
 def _namespace(draft: Draft, url: DatabaseURL) -> str:
-    """Return the ledger's namespace: ``ledger_schema``, or the first one of ``search_path``."""
-    path = (url.search_path or "public").split(",")[0].strip().strip('"')
-    return str(draft.values.get("ledger_schema") or path)
+    """Return the ledger's namespace: ``ledger_schema``, or the default one of the URL."""
+    return str(draft.values.get("ledger_schema") or namespace_of(url))
 
 
 def _check_folders(drafts: Sequence[Draft], root: Path) -> Iterator[Finding]:

@@ -25,38 +25,42 @@ class Override:
     def apply(self, config: DatabaseConfig) -> DatabaseConfig:
         """Return *config* with the URL of this override."""
         if config not in self.cache:
-            self.cache[config] = self._replace_url(config)
+            kind = config.database_type
+            if not callable(self.url):
+                kind = parse_url(self.url, root=config.root).dialect
+            self.cache[config] = replace(
+                config,
+                database_url=self.url,
+                migration_url=None,
+                database_type=kind,
+                dev_database_url=None,
+                dev=False,
+            )
         return self.cache[config]
-
-    def _replace_url(self, config: DatabaseConfig) -> DatabaseConfig:
-        kind = config.database_type
-        if not callable(self.url):
-            kind = parse_url(self.url, root=config.root).dialect
-        return replace(
-            config,
-            database_url=self.url,
-            migration_url=None,
-            database_type=kind,
-            dev_database_url=None,
-            dev=False,
-        )
 
 
 _overrides: dict[str, Override] = {}
 
 
 @contextmanager
-def overriding(name: str, url: UrlSource) -> Iterator[None]:
-    """Override the URL of the database *name* inside the block, in every event loop."""
-    before = _overrides.get(name)
+def override_database(name: str, url: UrlSource) -> Iterator[None]:
+    """Use *url* for the database *name* inside the block, in sessions, startup and health.
+
+    For example: ``with override_database("primary", dbwarden_database.url), TestClient(app): ...``.
+    The URL may be of another database kind. The override applies to all applications of this
+    process and to code outside of requests, but not to other processes.
+
+    Args:
+        name: The database, as in ``database_config(database_name=...)``.
+        url: Its URL inside the block.
+    """
+    before = {name: _overrides[name]} if name in _overrides else {}
     _overrides[name] = Override(url=url)
     try:
         yield
     finally:
-        if before is None:
-            del _overrides[name]
-        else:
-            _overrides[name] = before
+        del _overrides[name]
+        _overrides.update(before)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,8 +8,8 @@ The line ``pytest_plugins = ["dbwarden.testing.plugin"]`` in a ``conftest.py`` l
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dbwarden.fastapi.state import override_database as override_database
     from dbwarden.testing.databases import FreshDatabase as FreshDatabase
-    from dbwarden.testing.overriding import override_database as override_database
 
 __all__ = ["FreshDatabase", "override_database"]
 
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> object:
 
         return FreshDatabase
     if name == "override_database":
-        from dbwarden.testing.overriding import override_database
+        from dbwarden.fastapi.state import override_database
 
         return override_database
     raise AttributeError(f"module 'dbwarden.testing' has no attribute {name!r}")

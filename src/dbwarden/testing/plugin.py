@@ -65,10 +65,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "dbwarden_name" in metafunc.fixturenames:
         from dbwarden.config.loading import load_project
 
-        metafunc.parametrize("dbwarden_name", author_names(load_project()))
-
-
-def author_names(project: "Project") -> list[str]:
-    """Return the names of the databases and tenant families that have their own migrations."""
-    singles = [config.database_name for config in project.single if config.replica_of is None]
-    return [*singles, *(family.name for family in project.families)]
+        authors = load_project().authors
+        metafunc.parametrize("dbwarden_name", [config.database_name for config in authors])

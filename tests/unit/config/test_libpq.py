@@ -13,6 +13,7 @@ from asyncpg.connect_utils import SSLMode, SSLNegotiation
 from dbwarden.config.libpq import (
     asyncpg_arguments,
     engine_arguments,
+    search_path,
     server_settings,
     unreadable_files,
 )
@@ -178,8 +179,8 @@ def test_options_become_settings_of_the_server(options: str, settings: dict[str,
 
 def test_the_search_path_of_the_options_is_known() -> None:
     url = parse_url("postgresql://h/db?options=-c%20search_path%3Dapp")
-    assert url.search_path == "app"
-    assert parse_url("postgresql://h/db").search_path is None
+    assert search_path(url) == ("app",)
+    assert search_path(parse_url("postgresql://h/db")) == ()
 
 
 def test_the_application_is_named_to_the_server() -> None:

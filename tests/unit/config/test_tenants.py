@@ -12,6 +12,7 @@ import pytest
 
 from dbwarden import telemetry
 from dbwarden.config import tenants as tenants_module
+from dbwarden.config.libpq import search_path
 from dbwarden.config.loading import load_project
 from dbwarden.config.registry import (
     Registry,
@@ -75,7 +76,7 @@ def test_the_options_of_database_config_hold_for_every_tenant() -> None:
 def test_a_pattern_may_give_each_tenant_a_namespace_of_one_database() -> None:
     url = "postgresql://h/all?options=-csearch_path%3Dtenant_{tenant_id}"
     (config, _) = project(family(database_url=url)).databases
-    assert config.url is not None and config.url.search_path == "tenant_a"
+    assert config.url is not None and search_path(config.url) == ("tenant_a",)
 
 
 def test_a_database_next_to_tenants_is_not_the_default() -> None:

@@ -12,7 +12,7 @@ from dbwarden.cli import output
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import HOW, FleetOptions
 from dbwarden.cli.run import Texts, bad_cell, ok_cell, report, run, warn_cell
-from dbwarden.cli.selection import Selection, Which, select
+from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell
 from dbwarden.config.threads import in_own_thread
 from dbwarden.errors import UsageError
@@ -104,7 +104,9 @@ async def backfill(
     operation: Callable[..., Any]
     match action:
         case "run":
-            selection = _without_time_limit(selection)
+            if options.timeout is None:
+                unlimited = tuple(replace(each, timeout=None) for each in selection.databases)
+                selection = replace(selection, databases=unlimited)
             operation = partial(backfill_run, key=key, **await throttle.arguments())
         case "status":
             operation = backfill_status
@@ -122,14 +124,6 @@ async def backfill(
         code = Exit.DONE
     view = Texts(partial(_print, key=key))
     return await report(f"backfill {action}", outcomes, selection, view, code=code)
-
-
-def _without_time_limit(selection: Selection) -> Selection:
-    """Return *selection* without the time limits of its databases, unless one was passed."""
-    if selection.options.timeout is not None:
-        return selection
-    databases = tuple(replace(config, timeout=None) for config in selection.databases)
-    return replace(selection, databases=databases)
 
 
 async def _load(name: str | None) -> PauseWhen | None:

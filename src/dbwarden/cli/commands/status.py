@@ -71,8 +71,12 @@ def _state_cell(result: StatusResult) -> Cell:
         return bad_cell("needs repair")
     if result.contracted:
         return bad_cell("too new for these files")
+    if result.partial and result.lock_holder is not None:
+        return warn_cell("being migrated")
+    if result.partial and result.goes_on_with is not None:
+        return warn_cell(f"{result.goes_on_with} continues")
     if result.partial:
-        return _partial_cell(result)
+        return bad_cell("needs repair")
     if stuck := next((item for item in result.backfills if item.needs_attention), None):
         return bad_cell(f"backfill {'stalled' if stuck.stalled else stuck.state}")
     if set(result.pending) - {*result.waiting, *result.post}:
@@ -84,14 +88,6 @@ def _state_cell(result: StatusResult) -> Cell:
     if result.replica is not None and result.replica.caught_up:
         return ok_cell(describe_caught_up(result.replica))
     return ok_cell("ahead of the files" if result.ahead else "up to date")
-
-
-def _partial_cell(result: StatusResult) -> Cell:
-    if result.lock_holder is not None:
-        return warn_cell("being migrated")
-    if result.goes_on_with is None:
-        return bad_cell("needs repair")
-    return warn_cell(f"{result.goes_on_with} continues")
 
 
 def describe_caught_up(replica: ReplicaStatus) -> str:
