@@ -222,13 +222,13 @@ def _format_value(value: object) -> str:
     return repr(text) if not text or any(sign in text for sign in " =\n\"'") else text
 
 
-def _on_one_line(logger: object, method: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Escape control characters and line ends in fields, which may come from a server or file."""
-    return {key: on_one_line(it) if isinstance(it, str) else it for key, it in fields.items()}
-
-
 def _build_logger(structlog: Any) -> Any:
     """Return a separate logger for the CLI, without configuring structlog globally."""
+
+    def escape(logger: object, method: str, fields: dict[str, Any]) -> dict[str, Any]:
+        # Control characters and line ends in fields may come from a server or file.
+        return {key: on_one_line(it) if isinstance(it, str) else it for key, it in fields.items()}
+
     shared = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -236,7 +236,7 @@ def _build_logger(structlog: Any) -> Any:
     if _configuration["format"] == "json":
         shared.append(structlog.processors.JSONRenderer(default=str))
     else:
-        shared.append(_on_one_line)
+        shared.append(escape)
         colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
         shared.append(structlog.dev.ConsoleRenderer(colors=colours))
     return structlog.wrap_logger(

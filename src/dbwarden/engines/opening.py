@@ -6,7 +6,7 @@ Engines belong to one event loop. ``engines()`` returns those of the running loo
 
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -196,9 +196,8 @@ class Engines:
             ConnectError: The database cannot be reached.
         """
         async with self.using(config) as served:
-            warming = _Warming(served=served, wanted=min(connections, config.pool_size))
             if not served.in_memory:
-                await warming.run()
+                await _warm(served, min(connections, config.pool_size))
 
     async def close(self) -> None:
         """Close all engines concurrently, within ``CLOSED_WITHIN`` seconds."""
@@ -211,33 +210,21 @@ class Engines:
                     group.start_soon(served.close)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Warming:
-    """Connections held until all are open, because the pool would reuse a returned one."""
+async def _warm(served: Served, wanted: int) -> None:
+    """Hold each connection until all are open, because the pool would reuse a returned one."""
+    failures: list[Exception] = []
+    async with AsyncExitStack() as held, anyio.create_task_group() as group:
 
-    served: Served
-    wanted: int
-    open: int = 0
-    failure: Exception | None = None
-    enough: anyio.Event = field(default_factory=anyio.Event)
+        async def open_one() -> None:
+            try:
+                await held.enter_async_context(served.engine.connect())
+            except Exception as error:
+                failures.append(error)
 
-    async def run(self) -> None:
-        async with anyio.create_task_group() as group:
-            for _ in range(self.wanted):
-                group.start_soon(self._hold)
-        if self.failure is not None:
-            raise self.failure
-
-    async def _hold(self) -> None:
-        try:
-            async with self.served.engine.connect():
-                self.open += 1
-                if self.open >= self.wanted:
-                    self.enough.set()
-                await self.enough.wait()
-        except Exception as error:
-            self.failure = error
-            self.enough.set()
+        for _ in range(wanted):
+            group.start_soon(open_one)
+    if failures:
+        raise failures[0]
 
 
 _engines: anyio.lowlevel.RunVar[Engines] = anyio.lowlevel.RunVar("dbwarden_engines")
