@@ -93,8 +93,10 @@ async def _run(order: Json, session: _Session, send: Any, worker: Any) -> None:
     stop = Stop()
 
     def receive(message: Json) -> None:
-        if stop.reason != WORKER_ENDS or not _is_cut_short(message):
-            messages.append(message)
+        state = message.get("outcome", {}).get("state")
+        if stop.reason == WORKER_ENDS and state in _CUT_SHORT:
+            return  # another worker can still do this database
+        messages.append(message)
 
     async def flush() -> None:
         while True:
@@ -111,11 +113,6 @@ async def _run(order: Json, session: _Session, send: Any, worker: Any) -> None:
         finally:
             send(messages, end="lost" if stop.reason == WORKER_ENDS else "done")
         group.cancel_scope.cancel()
-
-
-def _is_cut_short(message: Json) -> bool:
-    """Return whether *message* is the outcome of a database that another worker can still do."""
-    return message.get("outcome", {}).get("state") in _CUT_SHORT
 
 
 async def _watch(session: _Session, worker: Any, stop: Stop) -> None:

@@ -20,7 +20,6 @@ from dbwarden.dialects.base import (
     PendingMigration,
     Step,
 )
-from dbwarden.dialects.postgresql.migrate import history_queries as ledger
 from dbwarden.dialects.postgresql.migrate.connecting import open_session
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LedgerAddress,
@@ -257,7 +256,12 @@ class PostgresConnection:
 
     def _table(self, known: StatusReply) -> str:
         if known.reading.namespace is None:
-            raise ledger.no_namespace(self._name)
+            raise LedgerError(
+                "no namespace of the search_path exists, so there is no place for the ledger",
+                database=self._name,
+                next_step="Create one (CREATE SCHEMA ...), or set ledger_schema in its "
+                "database_config.",
+            )
         return self._address.inside(known.reading.namespace)
 
     async def run_first(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:

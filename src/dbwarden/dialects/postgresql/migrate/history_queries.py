@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import LiteralString
 
 from dbwarden.dialects.postgresql.sql.quoting import literal
-from dbwarden.errors import LedgerError
 from dbwarden.quoting import quoted
 
 LOCK_CLASS = 0x64627764
@@ -248,13 +247,4 @@ def details_sql(address: LedgerAddress, *, holder: bool, lag: bool) -> str:
     return (
         f"SELECT json_build_object('holder', {f'({holder_query})' if holder else 'NULL'},"
         f" 'replica', {_REPLICA if lag else 'NULL'})::text"
-    )
-
-
-def no_namespace(database: str) -> LedgerError:
-    """Return the error for a search path without a namespace for the ledger."""
-    return LedgerError(
-        "no namespace of the search_path exists, so there is no place for the ledger",
-        database=database,
-        next_step="Create one (CREATE SCHEMA ...), or set ledger_schema in its database_config.",
     )

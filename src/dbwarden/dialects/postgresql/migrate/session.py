@@ -197,7 +197,9 @@ class Session:
             return
         try:
             await other.execute(f"SELECT pg_terminate_backend({self.backend_pid})")
-            await wait_until_gone(other, self.backend_pid)
+            left = f"SELECT FROM pg_catalog.pg_stat_activity WHERE pid = {self.backend_pid}"
+            while await other.execute(left) != "SELECT 0":  # noqa: ASYNC110  # nothing reports the end
+                await anyio.sleep(0.01)
         finally:
             other.terminate()
 
@@ -215,12 +217,3 @@ class Session:
         self.hang_up()
         # The transport closes its socket in the loop's next round.
         await anyio.lowlevel.checkpoint()
-
-
-async def wait_until_gone(raw: Any, backend_pid: int) -> None:
-    """Wait until the server has no backend *backend_pid*."""
-    query = f"SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = {backend_pid}"
-    while True:
-        if await raw.execute(query) == "SELECT 0":
-            return
-        await anyio.sleep(0.01)

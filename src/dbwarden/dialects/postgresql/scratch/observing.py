@@ -44,6 +44,8 @@ LOCKS = {
     for strength, mode in enumerate(STRENGTH)
 }
 _CHANGES_ROWS = ("insert", "update", "delete", "merge", "with")
+_ENDS_TRANSACTIONS = ("25001", "2D000")
+"""The SQLSTATEs of statements that cannot run in a transaction."""
 _NAME_TOO_LONG = "42622"
 _NOTHING = State({}, {}, {})
 
@@ -92,7 +94,8 @@ class Observer:
     async def _step(self, step: Step) -> None:
         statements = [(item, self.spelled(item.text)) for item in step.statements]
         statements = [(item, text) for item, text in statements if text]
-        if not step.transactional and not _can_be_measured(step):
+        # Other steps outside of a transaction are tried in one, so that they can be measured.
+        if not step.transactional and any(map(refuses_transaction, step.statements)):
             for item, text in statements:
                 await self._alone(step, item, text)
             return
@@ -121,7 +124,7 @@ class Observer:
                     self._batch_size = 1
                 elif isinstance(cause, asyncpg.UnsafeNewEnumValueUsageError) and error.at:
                     size = error.at
-                elif step.transactional or not _ends_transactions(cause):
+                elif step.transactional or cause.sqlstate not in _ENDS_TRANSACTIONS:
                     if not await self.repair(cause):
                         raise Refused(cause, statements[error.at][0]) from cause
                 else:
@@ -174,10 +177,6 @@ class Observer:
 
     # -- statements -------------------------------------------------------------------------
 
-    async def _read(self, *, everything: bool = False) -> State:
-        names = {oid: table.name for oid, table in self.known.items()}
-        return await read_state(self.raw, names, self.default_namespace, everything=everything)
-
     async def _observe(self, step: Step, batch: Sequence[tuple[Statement, str]]) -> StatementFacts:
         statement, text = batch[0]
         words = leading_words(text, 0, 2)
@@ -190,8 +189,14 @@ class Observer:
         if abroad:
             await self.raw.execute("SET LOCAL timezone TO DEFAULT")
         targets, searched = await self._plan(batch[0][1], words)
-        now = await self._read(everything=words == ["alter", "schema"])
-        changes = list(self._changes(now))
+        known = {oid: table.name for oid, table in self.known.items()}
+        everything = words == ["alter", "schema"]
+        now = await read_state(self.raw, known, self.default_namespace, everything=everything)
+        changes = [
+            change
+            for oid in dict.fromkeys((*now.locks, *now.tables))
+            for change in changes_between(self.known.get(oid), now.tables.get(oid))
+        ]
         uses = []
         for oid in now.locks:
             if oid in self.before:
@@ -220,10 +225,6 @@ class Observer:
             elif "Index Cond" not in node and "Recheck Cond" not in node and "TID Cond" not in node:
                 scanned.add(name)
         return targets, scanned
-
-    def _changes(self, now: State) -> Iterator[Change]:
-        for oid in dict.fromkeys((*now.locks, *now.tables)):
-            yield from changes_between(self.known.get(oid), now.tables.get(oid))
 
     def _use(self, oid: int, now: State, changes: Sequence[Change], *, truncated: bool) -> TableUse:
         modes = now.locks[oid]
@@ -294,16 +295,6 @@ def strongest(modes: frozenset[str]) -> Lock | None:
     """Return the strongest of *modes*, ``None`` for none."""
     locks = [LOCKS[mode] for mode in modes if mode in LOCKS]
     return max(locks, key=lambda lock: lock.strength, default=None)
-
-
-def _can_be_measured(step: Step) -> bool:
-    """Return whether a step outside of a transaction could run in one, as far as its text says."""
-    return not any(refuses_transaction(statement) for statement in step.statements)
-
-
-def _ends_transactions(error: asyncpg.PostgresError) -> bool:
-    """Return whether a statement failed because it cannot run in a transaction."""
-    return error.sqlstate in ("25001", "2D000")
 
 
 def _batches(

@@ -33,9 +33,12 @@ def refusal(
     location: Location | None,
 ) -> ScratchRefused:
     """Return *error* of *statement* as the error of a scratch database."""
+    cause = _CAUSES.get(error.sqlstate)
+    if error.sqlstate == _INVALID_PARAMETER and _UPDATES_EXTENSION.match(statement or ""):
+        cause = "no update path"
     return ScratchRefused(
         str(error.args[0]),
-        cause=_cause_of(error, statement),
+        cause=cause,
         sqlstate=error.sqlstate,
         database=database,
         location=location,
@@ -44,12 +47,6 @@ def refusal(
         hint=getattr(error, "hint", None),
         next_step=_advice(error, statement),
     )
-
-
-def _cause_of(error: asyncpg.PostgresError, statement: str | None) -> RefusalCause | None:
-    if error.sqlstate == _INVALID_PARAMETER and _UPDATES_EXTENSION.match(statement or ""):
-        return "no update path"
-    return _CAUSES.get(error.sqlstate)
 
 
 def _advice(error: asyncpg.PostgresError, statement: str | None) -> str | None:

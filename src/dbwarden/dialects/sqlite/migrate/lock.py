@@ -167,15 +167,12 @@ class LockFile:
         except OSError:
             return False
         end = time.monotonic() + within
-        while self._still_held(mark):
-            if time.monotonic() > end:
-                return False
+        while time.monotonic() <= end:
+            held, now = self._read_state()
+            if not held or (now is not None and now.since != mark.since):
+                return True
             time.sleep(0.01)
-        return True
-
-    def _still_held(self, mark: Mark) -> bool:
-        held, now = self._read_state()
-        return held and (now is None or now.since == mark.since)
+        return False
 
     def _read_state(self) -> tuple[bool, Mark | None]:
         """Return whether the lock is held, and its mark if it can be read."""

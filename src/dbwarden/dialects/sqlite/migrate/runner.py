@@ -47,11 +47,6 @@ def is_setting(statement: Statement) -> bool:
     )
 
 
-def leaves_traces(statement: Statement) -> bool:
-    """Return whether *statement* could affect the next migration on the same connection."""
-    return is_setting(statement) or _TEMPORARY.match(statement.text) is not None
-
-
 class Run:
     """The run of one migration, within one call of ``Connection.run``."""
 
@@ -214,7 +209,8 @@ class Run:
         """Run *statement*; *retry_while_busy* repeats it while locked, outside a transaction."""
         session = self._session
         session.publish_statement(statement.text)
-        session.dirty = session.dirty or leaves_traces(statement)
+        if is_setting(statement) or _TEMPORARY.match(statement.text):
+            session.dirty = True  # it could affect the next migration on the same connection
         try:
             if retry_while_busy:
                 session.retry_while_busy(lambda: session.execute(statement.text))

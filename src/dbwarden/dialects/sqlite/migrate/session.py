@@ -86,22 +86,22 @@ class Session:
         Raises:
             ConnectError: The file cannot be opened, or is not a database.
         """
-        name, path, create = self.config.database_name, self.target.path, self._may_create
-        owner = self.config.replica_of
+        name, path = self.config.database_name, self.target.path
+        create, owner = self.target.mode == "rwc", self.config.replica_of
         if path is not None and (
             wrong := failures.check_file(name, path, create=create, owner=owner)
         ):
             raise wrong
         try:
             self._open()
-            self._first_read()
+            try:
+                self.database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+            except sqlite3.OperationalError as error:
+                if not failures.is_busy(error):  # a locked database is accepted
+                    raise
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise failures.opening_failed(name, path, error) from error
-
-    @property
-    def _may_create(self) -> bool:
-        return self.target.mode == "rwc"
 
     def _open(self) -> None:
         if self.read_only:
@@ -114,14 +114,6 @@ class Session:
             self.close()
             raise Stopped
         database.execute("PRAGMA foreign_keys = OFF")
-
-    def _first_read(self) -> None:
-        """Read from the database; a locked database is accepted."""
-        try:
-            self.database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-        except sqlite3.OperationalError as error:
-            if not failures.is_busy(error):
-                raise
 
     def close(self) -> None:
         """Close the connection, which rolls back an open transaction."""

@@ -238,18 +238,19 @@ class SQLiteScratchDatabase:
         Raises:
             ScratchRefused: With the statement that SQLite refused.
         """
-        await self._call(lambda: self._each(statements))
+
+        def run() -> None:
+            self._fresh()
+            for statement in statements:
+                self._one(statement)
+
+        await self._call(run)
 
     def _fresh(self) -> sqlite3.Connection:
         """Return the connection without the settings and temporary tables of migrations."""
         if self._session.dirty:
             self._session.reopen()
         return self._session.database
-
-    def _each(self, statements: Sequence[str]) -> None:
-        self._fresh()
-        for statement in statements:
-            self._one(statement)
 
     def _one(self, statement: str) -> None:
         text = make_harmless(statement)
@@ -269,14 +270,10 @@ class SQLiteScratchDatabase:
         Raises:
             ScratchRefused: With file, line and column; also if foreign keys are violated.
         """
-        if migration.backfill is not None and section is migration.upgrade:
-            await self._replay_backfill(migration)
+        if migration.backfill is None or section is not migration.upgrade:
+            await self._replay(migration, section, None)
             return
-        await self._replay(migration, section, None)
-
-    async def _replay_backfill(self, migration: Migration) -> None:
-        """Run a backfill to its end, in batches."""
-        steps = splitting.steps(migration, migration.upgrade)
+        steps = splitting.steps(migration, section)
         try:
             await self._call(self._fresh)
             work = await work_of_steps(migration, steps)
