@@ -28,16 +28,18 @@ def DBWardenHealthRouter(**options: Unpack[HealthArguments]) -> APIRouter:
     ``/health`` for Kubernetes; ``/health/liveness`` reports only that the process answers.
 
     Args:
-        **options: Any of these.
-            degraded_status_code: The HTTP status, by default 503, if a database answers but differs
-                from its migration files (pending, changed, missing).
-            ttl: Seconds for which a probe is reused, by default 1; concurrent requests share one.
-            probe_timeout: Time limit for one database, by default 2 seconds.
-            deadline: Time limit for the endpoint, by default 4 seconds.
-            details: Add the causes of failures for requests that *authorize* accepts.
-            authorize: A function of the request, synchronous or async. Requests that it accepts may
-                list tenants (``/health?tenants=all``).
-            list_tenants: Let every request list tenants.
+        **options: Any of these:
+
+            - ``degraded_status_code``: The HTTP status, by default 503, if a database answers but
+              differs from its migration files (pending, changed, missing).
+            - ``ttl``: Seconds for which a probe is reused, by default 1; concurrent requests share
+              one.
+            - ``probe_timeout``: Time limit for one database, by default 2 seconds.
+            - ``deadline``: Time limit for the endpoint, by default 4 seconds.
+            - ``details``: Add the causes of failures for requests that *authorize* accepts.
+            - ``authorize``: A function of the request, synchronous or async. Requests that it
+              accepts may list tenants (``/health?tenants=all``).
+            - ``list_tenants``: Let every request list tenants.
     """
     endpoints = _Routes(HealthEndpoints(HealthOptions(**options)))
     router = APIRouter(tags=["health"])

@@ -98,19 +98,20 @@ async def migration_context(
         mode: ``check`` compares each database with its migration files (a database may be ahead of
             them); ``migrate`` first applies pending migrations, one process at a time; ``none``
             does neither.
-        **options: Any of these.
-            database: A name, a pattern or several; by default the project's default database.
-            all_databases: Select every database.
-            fail_fast: The first failure cancels the rest and the start. Otherwise failures are
-                logged, the application starts, and its health reports them.
-            dev: Use the development databases for startup, sessions, health and page.
-            only_dev: Like *dev*, with only the databases that have a development database.
-            allow_in_production: Allow ``migrate`` with ``ENVIRONMENT=production``.
-            timeout: Seconds for each database; by default its ``timeout`` option.
-            on_pending: ``warn`` logs pending migrations and starts.
-            warm: Number of connections to each database to open before the first request.
-            max_open_engines: Maximum number of databases with open connections; the least recently
-                used are closed first, but never one in use.
+        **options: Any of these:
+
+            - ``database``: A name, a pattern or several; by default the project's default database.
+            - ``all_databases``: Select every database.
+            - ``fail_fast``: The first failure cancels the rest and the start. Otherwise failures
+              are logged, the application starts, and its health reports them.
+            - ``dev``: Use the development databases for startup, sessions, health and page.
+            - ``only_dev``: Like *dev*, with only the databases that have a development database.
+            - ``allow_in_production``: Allow ``migrate`` with ``ENVIRONMENT=production``.
+            - ``timeout``: Seconds for each database; by default its ``timeout`` option.
+            - ``on_pending``: ``warn`` logs pending migrations and starts.
+            - ``warm``: Number of connections to each database to open before the first request.
+            - ``max_open_engines``: Maximum number of databases with open connections; the least
+              recently used are closed first, but never one in use.
 
     Raises:
         StartupFailed: A database is not ready. The error lists every database, failures first.
