@@ -2,11 +2,18 @@
 
 import signal
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, Group, Parameter
 
 from dbwarden import __version__
+
+if TYPE_CHECKING:  # imported when a command runs, so that help and errors of use are fast
+    from anyio import CancelScope
+
+    from dbwarden.cli.options import CommandOptions
+    from dbwarden.cli.run import Interrupt
+    from dbwarden.errors import DBWardenError
 
 START, AUTHOR, CHANGE, INSPECT, CONFIGURATION = (
     Group(name, sort_key=place)
@@ -112,7 +119,9 @@ def run(arguments: Sequence[str]) -> int:
         return anyio.run(_run_until_signal, name, result, options or CommandOptions())
 
 
-async def _run_until_signal(name: str, command: Coroutine[Any, Any, int], options: Any) -> int:
+async def _run_until_signal(
+    name: str, command: Coroutine[Any, Any, int], options: "CommandOptions"
+) -> int:
     """Return the exit code of *command*, which an interrupt stops."""
     import anyio
 
@@ -134,7 +143,7 @@ async def _run_until_signal(name: str, command: Coroutine[Any, Any, int], option
     return 128 + stopping.signal
 
 
-async def _watch_signals(stopping: Any, scope: Any) -> None:
+async def _watch_signals(stopping: "Interrupt", scope: "CancelScope") -> None:
     """Stop the run at the first signal, so that it can report; cancel it at the second."""
     import anyio
 
@@ -151,7 +160,9 @@ async def _watch_signals(stopping: Any, scope: Any) -> None:
         await anyio.sleep_forever()
 
 
-async def _run_and_report(name: str, command: Coroutine[Any, Any, int], options: Any) -> int:
+async def _run_and_report(
+    name: str, command: Coroutine[Any, Any, int], options: "CommandOptions"
+) -> int:
     from dbwarden import telemetry
     from dbwarden.errors import DBWardenError
 
@@ -167,7 +178,7 @@ async def _run_and_report(name: str, command: Coroutine[Any, Any, int], options:
         command.close()  # it may not have started
 
 
-def _internal_error(error: Exception) -> Any:
+def _internal_error(error: Exception) -> "DBWardenError":
     """Return an unexpected exception as an error with its traceback, without secrets."""
     import traceback
 
@@ -181,7 +192,9 @@ def _internal_error(error: Exception) -> Any:
     )
 
 
-def _report_failure(name: str, error: Any, *, json: bool, code: int | None = None) -> int:
+def _report_failure(
+    name: str, error: "DBWardenError", *, json: bool, code: int | None = None
+) -> int:
     """Print the error of the command *name* and return the exit code."""
     from dbwarden.cli import output
     from dbwarden.cli.documents import failure_document

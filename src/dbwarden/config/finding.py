@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from dbwarden.errors import ConfigurationError, ConfigurationNotFound
 from dbwarden.types import Location
@@ -98,7 +97,7 @@ def _from_pyproject(path: Path) -> Path | None:
     return _require_file(path.parent / config, f"[tool.dbwarden] config in {path}")
 
 
-def _read_setting(path: Path, raw: bytes) -> Any:
+def _read_setting(path: Path, raw: bytes) -> object:
     import tomllib
 
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -16,6 +16,9 @@ from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import pluralize, relative, shorten
 from dbwarden.errors import UsageError
 from dbwarden.operations.diff import DiffResult, drift
+
+if TYPE_CHECKING:
+    from dbwarden.operations.adopt_drift import AdoptDriftResult
 
 
 @Parameter(name="*")
@@ -96,7 +99,7 @@ async def _adopt(choices: AdoptChoices, ignore: tuple[str, ...], options: FleetO
     return await report("diff", outcomes, selection, Texts(_print_adopted))
 
 
-def _print_adopted(result: Any) -> None:
+def _print_adopted(result: "AdoptDriftResult") -> None:
     output.say(f"Wrote {relative(result.path)}, and marked it in {result.database}")
     output.say(f"  verdict: {result.verdict}", *(f"  {note}" for note in result.notes))
 

@@ -1,7 +1,7 @@
 """``repair``: the changes of the migration history."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -47,8 +47,8 @@ async def repair(
     """
     selection = await select(options, Which.WRITABLE)
     view = Table(("", "what"), _repair_cells)
-    choices: dict[str, Any] = {"accept": accept, "forget": forget, "at": _parse_steps(at)}
-    preview = await run(partial(repair_one, dry_run=True, **choices), selection)
+    operation = partial(repair_one, accept=accept, forget=forget, at=_parse_steps(at))
+    preview = await run(partial(operation, dry_run=True), selection)
     repairs = any(result.actions for result in results_of(preview))
     possible = repairs and not any(outcome.error for outcome in preview)
     if not possible or not yes:
@@ -60,7 +60,7 @@ async def repair(
             return code
         if not await confirm("Make these changes?"):
             return 1
-    outcomes = await run(partial(repair_one, **choices), selection)
+    outcomes = await run(operation, selection)
     return await report("repair", outcomes, selection, view)
 
 
