@@ -5,6 +5,7 @@ a default that calls a function whose result type changes.
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
@@ -79,11 +80,13 @@ def add_rebuilds(
     Raises:
         UnsupportedChange: An object in use cannot be dropped temporarily; names it.
     """
+    changes = tuple(changes)
+    separate = _changed_defaults(changes)
     work = _Rebuild(
-        changes=list(_split_identity(changes)),
+        changes=list(_split_columns(changes, separate)),
         old=old,
         removed=set(),
-        separate_defaults=set(),
+        separate_defaults=separate,
         current=Finder(current),
         desired=Finder(desired),
     )
@@ -109,17 +112,37 @@ def add_rebuilds(
     )
 
 
-def _split_identity(changes: Iterable[Change]) -> Iterable[Change]:
-    """Drop the old default or identity before adding the new one: both use one sequence name."""
+def _changed_defaults(changes: Iterable[Change]) -> set[Ref]:
+    """Return the columns of recreated types whose defaults change.
+
+    The old default may call what is dropped, and the new one what is created after the type.
+    """
+    return {
+        was.ref_in(table)
+        for change in changes
+        if isinstance(change, RebuildType)
+        for table, was, now in change.columns
+        if was.default != now.default
+    }
+
+
+def _split_columns(changes: Iterable[Change], separate_defaults: AbstractSet[Ref]) -> list[Change]:
+    """Drop an old default or identity before adding the new one.
+
+    A default and an identity use one sequence name, and *separate_defaults* are set only after
+    their types are recreated.
+    """
+    split: list[Change] = []
     for change in changes:
         match change:
             case Alter(before=Column() as was, after=Column() as now) if (was.identity is None) != (
                 now.identity is None
-            ):
+            ) or change.ref in separate_defaults:
                 middle = replace(was, identity=None, default=None)
-                yield from alters((was, middle, now), on=change.table)
+                split += alters((was, middle, now), on=change.table)
             case _:
-                yield change
+                split.append(change)
+    return split
 
 
 def _must_be_dropped(work: _Rebuild, ref: Ref, user: Ref, gone: bool) -> bool:

@@ -15,6 +15,45 @@ USED = (
     "CREATE FUNCTION f(x mood) RETURNS mood LANGUAGE sql AS 'SELECT x';"
 )
 
+CALC = "CREATE FUNCTION {name}() RETURNS {type} LANGUAGE sql AS $$ SELECT {value} $$;"
+
+
+def calculated(name: str, type: str, value: str) -> str:
+    """A function without arguments."""
+    return CALC.format(name=name, type=type, value=value)
+
+
+def with_default(type_: str, default: str, *functions: str) -> str:
+    """A type, functions, and a table whose column has a default."""
+    return f"{type_}{''.join(functions)}CREATE TABLE t (m mood{default}, n int);"
+
+
+ONE = calculated("one", "text", "'a'")
+TWO = calculated("two", "mood", "'a'::mood")
+THREE = calculated("three", "mood", "'b'::mood")
+DOMAINS = ("CREATE DOMAIN mood AS varchar(5);", "CREATE DOMAIN mood AS varchar(3);")
+DEFAULTS = {
+    "none": ("",),
+    "a text": (" DEFAULT 'a'",),
+    "a function": (" DEFAULT one()::mood", ONE),
+    "a function of the type": (" DEFAULT two()", TWO),
+    "another function of the type": (" DEFAULT three()", THREE),
+}
+DEFAULTS_OF_TYPES = [
+    Case(
+        name=f"{kind} recreated where the default was {was} and is {now}",
+        old=with_default(before, *DEFAULTS[was]),
+        new=with_default(after, *DEFAULTS[now]),
+    )
+    for kind, before, after in (
+        ("enum", mood("'a', 'b', 'c'"), mood("'a', 'b'")),
+        ("domain", *DOMAINS),
+    )
+    for was in DEFAULTS
+    for now in DEFAULTS
+    if was != now
+]
+
 CASES = [
     Case(
         name="enum with its first column",
@@ -171,4 +210,5 @@ CASES = [
         old="CREATE SCHEMA ext; CREATE EXTENSION hstore;",
         new="CREATE SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext;",
     ),
+    *DEFAULTS_OF_TYPES,
 ]
