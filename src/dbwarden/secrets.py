@@ -95,11 +95,11 @@ def _of_variables(variables: Iterable[tuple[str, object]]) -> Iterator[str]:
 
 
 def _of_frames(error: BaseException) -> Iterator[str]:
+    from traceback import walk_tb  # imports what only errors need
+
     for each in _chain(error):
-        traceback = each.__traceback__
-        while traceback is not None:
-            yield from _of_variables(tuple(traceback.tb_frame.f_locals.items()))
-            traceback = traceback.tb_next
+        for frame, _ in walk_tb(each.__traceback__):
+            yield from _of_variables(tuple(frame.f_locals.items()))
 
 
 # -- foreign text -----------------------------------------------------------------------------

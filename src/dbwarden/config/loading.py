@@ -5,7 +5,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from weakref import WeakKeyDictionary
 
 from dbwarden.config.finding import find_config
@@ -151,7 +151,10 @@ def _describe_failure(path: Path, error: BaseException) -> ConfigurationError:
         return ConfigurationError(
             f"the file cannot be read: {error.strerror}", location=Location(path=path)
         )
-    frames = _frames(error.__traceback__)
+    from traceback import walk_tb
+
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    frames = [place for place in places if not place[0].startswith("<frozen")]  # of the imports
     lines = [line for file, line in frames if file == str(path)]
     elsewhere = ""
     if lines and frames[-1][0] != str(path):
@@ -161,17 +164,6 @@ def _describe_failure(path: Path, error: BaseException) -> ConfigurationError:
         location=Location(path=path, line=lines[-1] if lines else None),
         next_step=_advice(path, error),
     )
-
-
-def _frames(traceback: TracebackType | None) -> list[tuple[str, int]]:
-    """Return file and line of each frame, outermost first, without the import system's frames."""
-    frames = []
-    while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if not file.startswith("<frozen"):
-            frames.append((file, traceback.tb_lineno))
-        traceback = traceback.tb_next
-    return frames
 
 
 def _advice(path: Path, error: BaseException) -> str:

@@ -1,8 +1,7 @@
 """Export the last probes of health and page as Prometheus metrics (extra ``metrics``)."""
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -29,14 +28,6 @@ GAUGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One value of one gauge."""
-
-    gauge: str
-    value: float
-
-
 class DBWardenCollector(Collector):
     """A collector for ``prometheus_client.REGISTRY.register(DBWardenCollector())``.
 
@@ -51,8 +42,8 @@ class DBWardenCollector(Collector):
         for state in states():
             for probe in tuple(state.probes.last.values()):
                 label = label_of(state, probe.config.database_name)
-                for each in samples(state, probe):
-                    by_gauge.setdefault(each.gauge, {}).setdefault(label, []).append(each.value)
+                for gauge, value in samples(state, probe):
+                    by_gauge.setdefault(gauge, {}).setdefault(label, []).append(value)
         for gauge, text in GAUGES.items():
             family = GaugeMetricFamily(f"dbwarden_{gauge}", text, labels=["database"])
             for label, values in by_gauge.get(gauge, {}).items():
@@ -68,32 +59,32 @@ def label_of(state: Serving, name: str) -> str:
     return next((each.name for each in patterns if each.id_of(name) is not None), name)
 
 
-def samples(state: Serving, probe: Probe) -> Iterable[Sample]:
-    """Yield the samples of one database's last probe."""
-    yield Sample("up", float(probe.status is not None))
-    yield Sample("probe_seconds", probe.duration_ms / 1000)
-    yield Sample("probe_age_seconds", max(0.0, time.monotonic() - probe.at))
+def samples(state: Serving, probe: Probe) -> Iterator[tuple[str, float]]:
+    """Yield the value of each gauge of one database's last probe."""
+    yield "up", float(probe.status is not None)
+    yield "probe_seconds", probe.duration_ms / 1000
+    yield "probe_age_seconds", max(0.0, time.monotonic() - probe.at)
     if probe.status is not None:
-        yield Sample("pending_migrations", len(probe.status.pending))
-        yield Sample("applied_migrations", len(probe.status.applied))
+        yield "pending_migrations", len(probe.status.pending)
+        yield "applied_migrations", len(probe.status.applied)
         backfills = probe.status.backfills
-        yield Sample("backfills", len(backfills))
-        yield Sample("backfills_stuck", sum(item.needs_attention for item in backfills))
+        yield "backfills", len(backfills)
+        yield "backfills_stuck", sum(item.needs_attention for item in backfills)
         left = (max(0, item.total - item.rows) for item in backfills if item.total is not None)
-        yield Sample("backfill_rows_left", sum(left))
-        yield Sample("lock_active", float(probe.status.lock_holder is not None))
+        yield "backfill_rows_left", sum(left)
+        yield "lock_active", float(probe.status.lock_holder is not None)
         replica = probe.status.replica
         if replica is not None:
-            yield Sample("replica_behind", len(replica.behind))
+            yield "replica_behind", len(replica.behind)
             if replica.lag_seconds is not None:
-                yield Sample("replica_lag_seconds", replica.lag_seconds)
+                yield "replica_lag_seconds", replica.lag_seconds
     if probe.applied_ms is not None:
-        yield Sample("last_migration_seconds", probe.applied_ms / 1000)
+        yield "last_migration_seconds", probe.applied_ms / 1000
     served = state.engines.open.get((probe.config.database_name, probe.config.dev))
     if served is not None:
-        yield Sample("pool_in_use", served.pool.in_use)
+        yield "pool_in_use", served.pool.in_use
         if served.pool.limit is not None:
-            yield Sample("pool_limit", served.pool.limit)
+            yield "pool_limit", served.pool.limit
 
 
 def combine(gauge: str, values: list[float]) -> float:

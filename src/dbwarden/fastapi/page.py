@@ -3,7 +3,6 @@
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -68,7 +67,7 @@ def DBWardenStatusPage(
     options = HealthOptions(
         ttl=min(TTL, refresh), probe_timeout=probe_timeout, deadline=deadline, authorize=authorize
     )
-    served = _Page(options, refresh, _DOCUMENT, title)
+    served = _Page(options, refresh, title)
     router = APIRouter(include_in_schema=False)
     for path in ("", "/"):
         router.add_api_route(path, served.html, response_class=HTMLResponse)
@@ -76,24 +75,6 @@ def DBWardenStatusPage(
     router.add_api_route("/pending/{database}", served.pending)
     router.add_api_route("/schema/{database}", served.schema, response_class=HTMLResponse)
     return router
-
-
-@dataclass(frozen=True, slots=True)
-class _Document:
-    """The page's text, and headers that allow only its own script and style."""
-
-    text: str
-    headers: Mapping[str, str]
-
-
-def _document() -> _Document:
-    text = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
-    policy = (
-        "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        f"frame-ancestors 'none'; img-src data:; style-src {_hash_of(text, 'style')}; "
-        f"script-src {_hash_of(text, 'script')}"
-    )
-    return _Document(text, _headers(policy))
 
 
 def _headers(policy: str) -> dict[str, str]:
@@ -111,7 +92,13 @@ def _hash_of(text: str, tag: str) -> str:
 
 
 # Read on import, because an event loop may be running when a route is created or called.
-_DOCUMENT = _document()
+_HTML = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+# Only the page's own script and style are allowed.
+_HEADERS = _headers(
+    "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    f"frame-ancestors 'none'; img-src data:; style-src {_hash_of(_HTML, 'style')}; "
+    f"script-src {_hash_of(_HTML, 'script')}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +107,12 @@ class _Page:
 
     options: HealthOptions
     refresh: float
-    document: _Document
     title: str | None
 
     async def html(self, request: Request) -> HTMLResponse:
         """Return the page."""
         await self._guard(request)
-        return HTMLResponse(self.document.text, headers=dict(self.document.headers))
+        return HTMLResponse(_HTML, headers=_HEADERS)
 
     async def data(self, request: Request) -> JSONResponse:
         """Return the data of the page."""

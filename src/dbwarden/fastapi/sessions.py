@@ -1,7 +1,7 @@
 """Provide sessions with ``get_session()`` for ``Depends`` and ``async with``."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from inspect import Signature
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from dbwarden.dialects.serving import ServingDialect
 from dbwarden.engines import Served, mark_error
-from dbwarden.errors import ConfigurationError, UnknownDatabase
+from dbwarden.errors import ConfigurationError, UsageError
 from dbwarden.fastapi.state import Serving, serving, serving_now
 
 CLOSED_WITHIN = 5.0
@@ -188,21 +188,17 @@ def check_declared(state: Serving) -> None:
         ConfigurationError: Databases or development databases are not configured; the error lists
             all of them.
     """
+    problems: dict[str, None] = {}
     declared = [source for source in _sources.values() if source.declared]
-    problems = tuple(dict.fromkeys(_problems(state, declared)))
+    for source in sorted(declared, key=repr):
+        try:
+            state.declared(source.name, dev=source.dev)
+        except Exception as error:
+            problem = error.message if isinstance(error, UsageError) else error
+            problems[f"{source!r}: {problem}"] = None
     if problems:
         raise ConfigurationError(
             "routes ask for databases that are not configured",
-            problems=problems,
+            problems=tuple(problems),
             next_step=f"Configured are: {', '.join(state.project.names)}.",
         )
-
-
-def _problems(state: Serving, sources: Iterable[SessionSource]) -> Iterable[str]:
-    for source in sorted(sources, key=repr):
-        try:
-            state.declared(source.name, dev=source.dev)
-        except (UnknownDatabase, ConfigurationError) as error:
-            yield f"{source!r}: {error.message}"
-        except Exception as error:
-            yield f"{source!r}: {error}"
