@@ -22,7 +22,7 @@ _POOL = frozenset({"pool_size", "max_overflow", "pool_timeout", "pool_recycle", 
 _RESERVED = frozenset({"url", "creator", "async_creator", "module", "strategy"})
 
 
-class Problem(Exception):
+class ValueProblem(Exception):
     """A problem of a value; internal to ``dbwarden.config``."""
 
 
@@ -51,21 +51,21 @@ def name(value: Any, root: Path) -> str:
     """Check the name of a database."""
     reference(value, root)
     if problem := problem_of_name(value):
-        raise Problem(problem)
+        raise ValueProblem(problem)
     return str(value)
 
 
 def text(value: Any, root: Path) -> str:
     """Check non-empty text."""
     if not isinstance(value, str) or not value:
-        raise Problem(f"must be text, not {shown(value)}")
+        raise ValueProblem(f"must be text, not {shown(value)}")
     return str(value)
 
 
 def reference(value: Any, root: Path) -> str:
     """Check the name of another database."""
     if is_url(value):
-        raise Problem("is a URL, not a name")
+        raise ValueProblem("is a URL, not a name")
     return text(value, root)
 
 
@@ -75,7 +75,7 @@ def choice(words: Sequence[str]) -> Check:
     def check(value: Any, root: Path) -> str:
         if value not in words:
             hint = did_you_mean(value, words) if isinstance(value, str) else ""
-            raise Problem(f"must be {' or '.join(map(repr, words))}, not {shown(value)}{hint}")
+            raise ValueProblem(f"must be {' or '.join(map(repr, words))}, not {shown(value)}{hint}")
         return str(value)
 
     return check
@@ -93,14 +93,14 @@ def source(value: Any, root: Path) -> object:
 def flag(value: Any, root: Path) -> bool:
     """Check a boolean."""
     if not isinstance(value, bool):
-        raise Problem(f"must be True or False, not {shown(value)}")
+        raise ValueProblem(f"must be True or False, not {shown(value)}")
     return value
 
 
 def identifier(value: Any, root: Path) -> str:
     """Check the name of a table or namespace."""
     if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
-        raise Problem(
+        raise ValueProblem(
             "must be a plain name (letters, digits and underscores, at most 63), "
             f"not {shown(value)}"
         )
@@ -118,7 +118,7 @@ def seconds(*, optional: bool = False, also: float | None = None) -> Check:
             return float(value)
         none = ", or None for no limit" if optional else ""
         extra = f", or {also:g}" if also is not None else ""
-        raise Problem(f"must be a number of seconds above 0{extra}{none}, not {shown(value)}")
+        raise ValueProblem(f"must be a number of seconds above 0{extra}{none}, not {shown(value)}")
 
     return check
 
@@ -128,7 +128,7 @@ def count(least: int) -> Check:
 
     def check(value: Any, root: Path) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise Problem(f"must be a whole number, {least} or more, not {shown(value)}")
+            raise ValueProblem(f"must be a whole number, {least} or more, not {shown(value)}")
         return value
 
     return check
@@ -138,21 +138,21 @@ def path(value: Any, root: Path) -> Path:
     """Check a path and make it absolute from *root*."""
     given = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
     if not given or is_url(given) or "\0" in given:
-        raise Problem(f"must be a path, not {shown(given or value)}")
+        raise ValueProblem(f"must be a path, not {shown(given or value)}")
     return Path(os.path.normpath(root / value))
 
 
 def _pattern(item: Any, root: Path) -> str:
     if is_url(item):
-        raise Problem("has a URL, not a pattern such as 'table audit_*'")
+        raise ValueProblem("has a URL, not a pattern such as 'table audit_*'")
     return text(item, root)
 
 
 def _items(value: Any) -> Iterable[Any]:
     if isinstance(value, str | os.PathLike):
-        raise Problem(f"must be a list; write [{shown(os.fspath(value))}]")
+        raise ValueProblem(f"must be a list; write [{shown(os.fspath(value))}]")
     if not isinstance(value, list | tuple | set | frozenset) or is_record(value):
-        raise Problem(f"must be a list, not {shown(value)}")
+        raise ValueProblem(f"must be a list, not {shown(value)}")
     return sorted(value, key=str) if isinstance(value, set | frozenset) else value
 
 
@@ -167,7 +167,7 @@ def _model_path(item: Any, root: Path) -> str:
         return str(path(given, root))
     if given and _DOTTED.fullmatch(given):
         return given
-    raise Problem(f"{shown(item)} is neither a dotted module (app.models) nor a path")
+    raise ValueProblem(f"{shown(item)} is neither a dotted module (app.models) nor a path")
 
 
 def each(check: Check) -> Check:
@@ -184,11 +184,11 @@ def engine_options(value: Any, root: Path) -> Mapping[str, Any]:
     """Check options of SQLAlchemy's ``create_async_engine``."""
     _require_mapping(value)
     if is_url(keys := " ".join(value)):
-        raise Problem(f"must have names as keys, not {shown(keys)}")
+        raise ValueProblem(f"must have names as keys, not {shown(keys)}")
     if pool := sorted(_POOL & value.keys()):
-        raise Problem(f"{pool[0]!r} is an option of database_config itself; give it there")
+        raise ValueProblem(f"{pool[0]!r} is an option of database_config itself; give it there")
     if reserved := sorted(_RESERVED & value.keys()):
-        raise Problem(f"{reserved[0]!r} is set by dbwarden and cannot be given")
+        raise ValueProblem(f"{reserved[0]!r} is set by dbwarden and cannot be given")
     return MappingProxyType(dict(value))
 
 
@@ -203,14 +203,16 @@ def naming(value: Any, root: Path) -> Mapping[str, str]:
     _require_mapping(value)
     for key, pattern in value.items():
         if key not in NAMED:
-            raise Problem(f"has {shown(key)}; its keys are {', '.join(NAMED)}")
+            raise ValueProblem(f"has {shown(key)}; its keys are {', '.join(NAMED)}")
         try:
             re.compile(text(pattern, root))
         except re.error as error:
-            raise Problem(f"{key}: {shown(pattern)} is no regular expression: {error}") from None
+            raise ValueProblem(
+                f"{key}: {shown(pattern)} is no regular expression: {error}"
+            ) from None
     return MappingProxyType(dict(value))
 
 
 def _require_mapping(value: Any) -> None:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise Problem(f"must be a dictionary with text as keys, not {shown(value)}")
+        raise ValueProblem(f"must be a dictionary with text as keys, not {shown(value)}")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbwarden.config.checks import Check, Problem, is_url, reference, seconds, shown
+from dbwarden.config.checks import Check, ValueProblem, is_url, reference, seconds, shown
 from dbwarden.config.model import OPTIONS
 from dbwarden.config.names import LONGEST, problem_of_name
-from dbwarden.config.registry import TENANT_OPTIONS, TenantDeclaration, TenantSource
+from dbwarden.config.registry import TENANT_OPTIONS, IdSource, TenantDeclaration
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern
 from dbwarden.config.urls import DatabaseURL, read_url
 
@@ -36,7 +36,7 @@ class PatternDraft:
     label: str
     options: Mapping[str, object] = field(repr=False)
     pattern: Pattern | None
-    source: TenantSource
+    source: IdSource
     refresh_after: float | None
     problems: tuple[tuple[str, str], ...]
 
@@ -57,7 +57,7 @@ def read_pattern(declaration: TenantDeclaration, root: Path) -> PatternDraft:
     def checked(name: str, value: object, check: Check) -> Any:
         try:
             return check(value, root)
-        except Problem as problem:
+        except ValueProblem as problem:
             problems.append((name, str(problem)))
             return None
 
@@ -117,27 +117,27 @@ def _check_family_name(name: Any, root: Path) -> str:
     """Return the name without the field: the prefix of the files and the folder's name."""
     written = reference(name, root)
     if written.count(FIELD) != 1:
-        raise Problem(f"must have {FIELD} in it once, as in 'tenant_{FIELD}'")
+        raise ValueProblem(f"must have {FIELD} in it once, as in 'tenant_{FIELD}'")
     before, _, after = written.partition(FIELD)
     family = "_".join(part for part in (before.strip("_"), after.strip("_")) if part)
     words = problem_of_name(family) if family else f"must have a word beside {FIELD}"
     words = words or problem_of_name(written.replace(FIELD, "0" if before else "a"))
     if words:
-        raise Problem(words)
+        raise ValueProblem(words)
     return family
 
 
 def _check_id_pattern(given: Any, root: Path) -> re.Pattern[str]:
     del root
     if not isinstance(given, str) or not given or is_url(given):
-        raise Problem(f"must be a regular expression, not {shown(given)}")
+        raise ValueProblem(f"must be a regular expression, not {shown(given)}")
     try:
         return re.compile(given)
     except re.error as error:
-        raise Problem(f"is no regular expression: {error}") from None
+        raise ValueProblem(f"is no regular expression: {error}") from None
 
 
-def _read_source(given: Any, pattern: Pattern | None, problems: Problems) -> TenantSource:
+def _read_source(given: Any, pattern: Pattern | None, problems: Problems) -> IdSource:
     """Return a function unchanged; read a fixed list now to report its problems."""
     if callable(given):
         return given  # type: ignore[no-any-return]  # its result is checked after each call

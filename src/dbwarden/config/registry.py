@@ -11,7 +11,7 @@ from dbwarden.config.model import UrlSource
 from dbwarden.types import DialectName, Location
 
 TenantIds = Iterable[str | int]
-TenantSource = TenantIds | Callable[[], TenantIds | Awaitable[TenantIds]]
+IdSource = TenantIds | Callable[[], TenantIds | Awaitable[TenantIds]]
 """The ids of all tenants, or a function, synchronous or async, that returns them."""
 
 
@@ -62,7 +62,7 @@ class TenantOptions(_SharedOptions, total=False):
 
     name: Required[str]
     database_url: Required[str]
-    tenants: Required[TenantSource]
+    tenants: Required[IdSource]
     id_pattern: str
     refresh_after: float | None
 

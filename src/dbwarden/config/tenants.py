@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from dbwarden.config.checks import is_record, shown
 from dbwarden.config.model import DatabaseConfig, call_function, name_of
 from dbwarden.config.names import LONGEST, RESERVED
-from dbwarden.config.registry import TenantSource
+from dbwarden.config.registry import IdSource
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.secrets import Secret, describe_error
 from dbwarden.types import DatabaseName
@@ -152,7 +152,7 @@ class TenantFamily:
 
     pattern: Pattern
     template: DatabaseConfig
-    source: TenantSource
+    source: IdSource
     refresh_after: float | None
     taken: Mapping[str, str] = field(default_factory=dict)
     _configs: dict[str, DatabaseConfig | None] | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dbwarden.config.checks import Problem
+from dbwarden.config.checks import ValueProblem
 from dbwarden.config.libpq import namespace_of
 from dbwarden.config.model import OPTIONS, URL_KINDS, DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean, suggest_keywords
@@ -64,7 +64,7 @@ class Draft:
         return self.values.get("database_type")
 
 
-Finding = tuple[Draft, str, str]
+DraftProblem = tuple[Draft, str, str]
 """The declaration, the option and the problem."""
 
 
@@ -82,17 +82,17 @@ def validate(
         and location. If there are problems, there are no configurations.
     """
     drafts = [_draft(declaration, root) for declaration in declarations]
-    findings = [(draft, *problem) for draft in drafts for problem in draft.problems]
-    findings += [*_check_names(drafts), *_check_defaults(drafts), *_check_replicas(drafts)]
-    findings += [*_check_targets(drafts), *_check_folders(drafts, root), *_check_tenants(drafts)]
-    if findings:
-        findings.sort(key=lambda finding: drafts.index(finding[0]))
-        return (), tuple(_format_finding(finding, root) for finding in findings)
+    problems = [(draft, *problem) for draft in drafts for problem in draft.problems]
+    problems += [*_check_names(drafts), *_check_defaults(drafts), *_check_replicas(drafts)]
+    problems += [*_check_targets(drafts), *_check_folders(drafts, root), *_check_tenants(drafts)]
+    if problems:
+        problems.sort(key=lambda problem: drafts.index(problem[0]))
+        return (), tuple(_format_problem(problem, root) for problem in problems)
     return _build_configs(drafts, root), ()
 
 
-def _format_finding(finding: Finding, root: Path) -> str:
-    draft, name, words = finding
+def _format_problem(problem: DraftProblem, root: Path) -> str:
+    draft, name, words = problem
     if draft.tenants:
         name = draft.tenants.declared_option(name)
     location = draft.location
@@ -162,7 +162,7 @@ def _read_values(
             continue
         try:
             value = option.check(given, root)
-        except Problem as problem:
+        except ValueProblem as problem:
             yield name, str(problem)
         else:
             values[name] = value
@@ -224,19 +224,19 @@ def _repeats(keyed: Iterable[tuple[Draft, str | None]]) -> Iterator[tuple[Draft,
             yield draft, other
 
 
-def _check_names(drafts: Sequence[Draft]) -> Iterator[Finding]:
+def _check_names(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
     for draft, first in _repeats((draft, draft.name) for draft in drafts):
         where = f"on line {first.location.line}"
         yield draft, "database_name", f"{draft.name!r} is configured already, {where}"
 
 
-def _check_defaults(drafts: Sequence[Draft]) -> Iterator[Finding]:
+def _check_defaults(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
     defaults = ((draft, "default") for draft in drafts if draft.values.get("default"))
     for draft, first in _repeats(defaults):
         yield draft, "default", f"{first.label!r} is the default already"
 
 
-def _check_replicas(drafts: Sequence[Draft]) -> Iterator[Finding]:
+def _check_replicas(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
     known = {draft.name: draft for draft in drafts}
     for draft in drafts:
         if not draft.is_replica:
@@ -263,7 +263,7 @@ def _problem_of_replica(draft: Draft, name: str, primary: Draft | None) -> str |
     return None
 
 
-def _check_targets(drafts: Sequence[Draft]) -> Iterator[Finding]:
+def _check_targets(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
     """Report URLs of one database that share a ledger; replicas have none."""
     for name in (_URL, _DEV_URL):
         writers = [draft for draft in drafts if not draft.is_replica]
@@ -282,7 +282,7 @@ def _namespace(draft: Draft, url: DatabaseURL) -> str:
     return str(draft.values.get("ledger_schema") or namespace_of(url))
 
 
-def _check_folders(drafts: Sequence[Draft], root: Path) -> Iterator[Finding]:
+def _check_folders(drafts: Sequence[Draft], root: Path) -> Iterator[DraftProblem]:
     owners = [draft for draft in drafts if draft.name is not None and not draft.is_replica]
     folders = ((draft, os.path.realpath(_folder_of(draft, root))) for draft in owners)
     for draft, other in _repeats(folders):
@@ -295,7 +295,7 @@ def _folder_of(draft: Draft, root: Path) -> Path:
     return Path(draft.values.get("migrations_dir", root / "migrations" / str(draft.name)))
 
 
-def _check_tenants(drafts: Sequence[Draft]) -> Iterator[Finding]:
+def _check_tenants(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
     """Report names that match a family and also another database or family."""
     families = [(draft, draft.pattern) for draft in drafts if draft.pattern]
     for index, (draft, pattern) in enumerate(families):

@@ -16,7 +16,7 @@ from dbwarden.errors import UnknownDatabase, UnknownTenant, UsageError
 from dbwarden.fastapi.sessions import lease
 from dbwarden.fastapi.state import serving
 
-Source = Literal["path", "query", "header", "host"]
+RequestPart = Literal["path", "query", "header", "host"]
 TenantId = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
 
 # A first filter for malformed ids; the pattern of tenant_databases is checked later.
@@ -25,13 +25,17 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 NO_SUCH_TENANT = "There is no such tenant."
 
 
-class TenantSource:
+class TenantSessionSource:
     """A FastAPI dependency, returned by :func:`tenant_session`."""
 
     __slots__ = ("__weakref__", "_field", "_pattern", "_read_only", "_source", "_where")
 
     def __init__(
-        self, pattern: str, source: Source | TenantId, where: str | None, read_only: bool | None
+        self,
+        pattern: str,
+        source: RequestPart | TenantId,
+        where: str | None,
+        read_only: bool | None,
     ) -> None:
         self._pattern = pattern
         self._field = field_of(pattern)
@@ -79,10 +83,10 @@ class TenantSource:
 def tenant_session(
     pattern: str,
     *,
-    source: Source | TenantId = "path",
+    source: RequestPart | TenantId = "path",
     where: str | None = None,
     read_only: bool | None = None,
-) -> TenantSource:
+) -> TenantSessionSource:
     """Return a session of the request's tenant for ``Depends(...)``.
 
     A malformed or unknown id is answered with 404 without connecting to a database. A pattern that
@@ -102,11 +106,11 @@ def tenant_session(
     key = (pattern, source, where, read_only)
     tenant_source = _sources.get(key)
     if tenant_source is None:
-        tenant_source = _sources[key] = TenantSource(pattern, source, where, read_only)
+        tenant_source = _sources[key] = TenantSessionSource(pattern, source, where, read_only)
     return tenant_source
 
 
-_sources: WeakValueDictionary[Any, TenantSource] = WeakValueDictionary()
+_sources: WeakValueDictionary[Any, TenantSessionSource] = WeakValueDictionary()
 
 
 def field_of(pattern: str) -> str:

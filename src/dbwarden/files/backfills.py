@@ -24,7 +24,7 @@ _DECIMAL = re.compile(r"[0-9]*\.?[0-9]+")
 _TABLE = re.compile(rf"{_PART}(?:\.{_PART})?")
 
 
-class Problem(NamedTuple):
+class FileProblem(NamedTuple):
     """A problem at an offset of the file, and the correction."""
 
     offset: int
@@ -69,27 +69,27 @@ _VALUES: Mapping[OptionName, tuple[Callable[[str], object], str, str]] = {
 """What each option may be, and the problem and the next step if it is something else."""
 
 
-def problems_of_header(header: BackfillHeader) -> Iterator[Problem]:
+def problems_of_header(header: BackfillHeader) -> Iterator[FileProblem]:
     """Yield the problems of a header that declares a backfill."""
     seen: set[OptionName] = set()
     for at, option in header.options:
         if option.written != option.name:
-            yield Problem(
+            yield FileProblem(
                 at,
                 f"dbwarden does not know '-- {option.written}' in the header of a backfill",
                 f"Did you mean -- {option.name}: {option.value} ?",
             )
         elif option.name in seen:
-            yield Problem(at, f"a second -- {option.name}", "Remove one of them.")
+            yield FileProblem(at, f"a second -- {option.name}", "Remove one of them.")
         seen.add(option.name)
     assert header.start is not None
     if header.value("table") is None:
-        yield Problem(
+        yield FileProblem(
             header.start, "a backfill needs the name of its table", "Add -- table: NAME below it."
         )
     for name, (is_valid, message, next_step) in _VALUES.items():
         if (found := header.value(name)) is not None and not is_valid(found[1]):
-            yield Problem(found[0], message.format(found[1]), next_step)
+            yield FileProblem(found[0], message.format(found[1]), next_step)
 
 
 def build_backfill(header: BackfillHeader, line_of: Callable[[int], int]) -> Backfill:
@@ -107,7 +107,9 @@ def build_backfill(header: BackfillHeader, line_of: Callable[[int], int]) -> Bac
     )
 
 
-def problems_of_sql(lexis: Lexis, text: str, offset: int, *, batched: bool) -> Iterator[Problem]:
+def problems_of_sql(
+    lexis: Lexis, text: str, offset: int, *, batched: bool
+) -> Iterator[FileProblem]:
     """Yield the problems with the placeholders of a section, which begins at *offset*.
 
     Args:
@@ -121,20 +123,20 @@ def problems_of_sql(lexis: Lexis, text: str, offset: int, *, batched: bool) -> I
     found = list(placeholders(lexis, text))
     for item in found:
         if item.name != BATCH and batched:
-            yield Problem(
+            yield FileProblem(
                 offset + item.start,
                 f"dbwarden does not know the placeholder {text[item.start : item.end]}"
                 + did_you_mean(item.name, (BATCH,)),
                 "Write {batch}, or {batch:u} for a table with the alias u.",
             )
         elif item.name == BATCH and not batched:
-            yield Problem(
+            yield FileProblem(
                 offset + item.start,
                 "{batch} is only for the upgrade of a backfill",
                 "Add -- dbwarden: backfill and -- table: NAME above -- upgrade, or remove it.",
             )
     if batched and not any(item.name == BATCH for item in found):
-        yield Problem(
+        yield FileProblem(
             offset,
             "its SQL has no {batch}, so that each batch would be the whole table",
             "Add it to the condition, as in UPDATE users SET ... WHERE ... AND {batch}.",

@@ -124,7 +124,7 @@ class BackfillOption(NamedTuple):
     written: str
 
 
-class Declaration(NamedTuple):
+class Declares(NamedTuple):
     """A fact about the file, with the names of the tables and columns that it is about."""
 
     fact: Fact
@@ -158,7 +158,7 @@ Directive = (
     | RequiresBackfill
     | InPhase
     | BackfillOption
-    | Declaration
+    | Declares
     | Origin
     | Review
     | Allow
@@ -299,7 +299,7 @@ def _requirement(database: str, version: str) -> Requirement:
     return Requirement(database=DatabaseName(database), version=Version(int(version)))
 
 
-def _parse_declaration(content: str, value: str) -> Declaration | Origin | Review | Fault:
+def _parse_declaration(content: str, value: str) -> Declares | Origin | Review | Fault:
     word, _, names = value.partition(" ")
     match word.lower():
         case "from":
@@ -311,13 +311,13 @@ def _parse_declaration(content: str, value: str) -> Declaration | Origin | Revie
         fact_name = closest(word, tuple(_FACTS)) or "irreversible"
         return _fault(content, f"-- dbwarden: {fact_name} {names}".rstrip())
     if fact not in _WITH_NAMES:
-        return _fault(content, f"-- dbwarden: {fact}") if names else Declaration(fact)
+        return _fault(content, f"-- dbwarden: {fact}") if names else Declares(fact)
     if not _ITEMS.fullmatch(names.strip()):
         return Fault(
             f"'{content}' does not name tables and columns",
             f"Write it as -- dbwarden: {fact} users.email, orders.",
         )
-    return Declaration(fact, tuple(map(unquoted, re.findall(_ITEM, names))))
+    return Declares(fact, tuple(map(unquoted, re.findall(_ITEM, names))))
 
 
 def _parse_origin(content: str, value: str) -> Origin | Fault:

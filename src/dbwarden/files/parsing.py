@@ -8,7 +8,7 @@ from typing import assert_never
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.backfills import (
     BackfillHeader,
-    Problem,
+    FileProblem,
     build_backfill,
     problems_of_header,
     problems_of_sql,
@@ -18,7 +18,7 @@ from dbwarden.files.declarations import Declarations, Fact
 from dbwarden.files.directives import (
     Allow,
     BackfillOption,
-    Declaration,
+    Declares,
     DependsOn,
     Directive,
     Fault,
@@ -56,7 +56,7 @@ class _Mark:
 
 
 @dataclass(slots=True)
-class Reading:
+class ParsingState:
     """The state of parsing one file.
 
     ``remark`` is the last comment of the header that is not a directive, ``reasons`` are the
@@ -79,14 +79,14 @@ class Reading:
     reasons: list[str] = field(default_factory=list)
     problems: list[MigrationFileError] = field(default_factory=list)
 
-    def problem(self, offset: int, message: str, next_step: str) -> None:
+    def add_problem(self, offset: int, message: str, next_step: str) -> None:
         """Add a problem at *offset* of the file."""
         self.problems.append(self.source.error(offset, message, next_step))
 
-    def report(self, problems: Iterable[Problem]) -> None:
+    def add_problems(self, problems: Iterable[FileProblem]) -> None:
         """Add *problems*."""
         for each in problems:
-            self.problem(each.offset, each.message, each.next_step)
+            self.add_problem(each.offset, each.message, each.next_step)
 
 
 def parse(
@@ -110,18 +110,18 @@ def parse(
         MigrationFileError: Every problem of the file, each with its line.
     """
     name = name or parse_name(path, database)
-    reading = Reading(Source(text=text, path=path, database=database), lexis_of(dialect))
-    read_comments(reading)
-    sections = _split_sections(reading)
-    _check(reading, sections)
-    backfill = read_backfill(reading, name)
-    _check_placeholders(reading)
-    header = text[: min((mark.start for mark in reading.marks), default=0)]
-    return build(reading, name, header, sections, backfill)
+    state = ParsingState(Source(text=text, path=path, database=database), lexis_of(dialect))
+    read_comments(state)
+    sections = _split_sections(state)
+    _check(state, sections)
+    backfill = read_backfill(state, name)
+    _check_placeholders(state)
+    header = text[: min((mark.start for mark in state.marks), default=0)]
+    return build(state, name, header, sections, backfill)
 
 
 def build(
-    reading: Reading,
+    state: ParsingState,
     name: FileName,
     header: str,
     sections: Mapping[SectionName, Section],
@@ -132,10 +132,10 @@ def build(
     Raises:
         MigrationFileError: Every problem of the file, each with its line.
     """
-    path, database = reading.source.path, reading.source.database
+    path, database = state.source.path, state.source.database
     assert database is not None
-    if reading.problems:
-        raise combine_problems(reading.problems, f"{path.name} has problems", database)
+    if state.problems:
+        raise combine_problems(state.problems, f"{path.name} has problems", database)
     return Migration(
         database=database,
         kind=name.kind,
@@ -144,17 +144,17 @@ def build(
         path=path,
         upgrade=sections["upgrade"],
         rollback=sections.get("rollback"),
-        irreversible="irreversible" in reading.facts,
-        depends_on=tuple(dict.fromkeys(reading.depends_on)),
-        requires=tuple(dict.fromkeys(reading.requires)),
+        irreversible="irreversible" in state.facts,
+        depends_on=tuple(dict.fromkeys(state.depends_on)),
+        requires=tuple(dict.fromkeys(state.requires)),
         header=header,
-        declarations=_declarations(reading),
-        origin=reading.origin,
-        reviews=tuple(reading.reviews),
-        allows=tuple(reading.allows),
+        declarations=_declarations(state),
+        origin=state.origin,
+        reviews=tuple(state.reviews),
+        allows=tuple(state.allows),
         backfill=backfill,
-        requires_backfill=tuple(dict.fromkeys(reading.requires_backfill)),
-        phase=reading.phase,
+        requires_backfill=tuple(dict.fromkeys(state.requires_backfill)),
+        phase=state.phase,
     )
 
 
@@ -167,145 +167,149 @@ def combine_problems(
     return MigrationFileError(f"{message} ({len(problems)})", problems=problems, database=database)
 
 
-def read_comments(reading: Reading) -> None:
+def read_comments(state: ParsingState) -> None:
     """Read the directives in the comments of a file."""
-    text = reading.source.text
-    for start, end in comments(reading.lexis, text):
+    text = state.source.text
+    for start, end in comments(state.lexis, text):
         line_start = text.rfind("\n", 0, start) + 1
         directive = directive_of(
             text[start:end],
-            in_header=not reading.marks,
+            in_header=not state.marks,
             on_separate_line=not text[line_start:start].strip(),
         )
         if directive is not None:
-            _apply(reading, directive, start, line_start, end)
-        elif not reading.marks:
+            _apply(state, directive, start, line_start, end)
+        elif not state.marks:
             remark = text[start:end].removeprefix("--")
-            whole = f"{reading.remark} {remark}" if remark.startswith("  ") else remark
-            reading.remark = " ".join(whole.split())
+            whole = f"{state.remark} {remark}" if remark.startswith("  ") else remark
+            state.remark = " ".join(whole.split())
 
 
-def _apply(reading: Reading, directive: Directive, start: int, line_start: int, end: int) -> None:
+def _apply(
+    state: ParsingState, directive: Directive, start: int, line_start: int, end: int
+) -> None:
     match directive:
         case SectionMark(section):
-            newline = reading.source.text.find("\n", end)
-            after = newline + 1 if newline >= 0 else len(reading.source.text)
-            reading.marks.append(_Mark(section, line_start, after))
+            newline = state.source.text.find("\n", end)
+            after = newline + 1 if newline >= 0 else len(state.source.text)
+            state.marks.append(_Mark(section, line_start, after))
         case DependsOn(versions):
-            reading.depends_on.extend(versions)
+            state.depends_on.extend(versions)
         case Requires(requirements):
-            _add_requirements(reading, requirements, start)
+            _add_requirements(state, requirements, start)
         case RequiresBackfill(versions):
-            reading.requires_backfill.extend(versions)
+            state.requires_backfill.extend(versions)
         case InPhase(phase):
-            if reading.phase not in (None, phase):
-                reading.problem(start, "a second -- phase", "Remove one of them.")
-            reading.phase = phase
+            if state.phase not in (None, phase):
+                state.add_problem(start, "a second -- phase", "Remove one of them.")
+            state.phase = phase
         case BackfillOption():
-            reading.backfill.options.append((start, directive))
-        case Declaration(fact, names):
-            if fact == "backfill" and reading.backfill.start is None:
-                reading.backfill.start = start
-            reading.facts.setdefault(fact, []).extend(names)
+            state.backfill.options.append((start, directive))
+        case Declares(fact, names):
+            if fact == "backfill" and state.backfill.start is None:
+                state.backfill.start = start
+            state.facts.setdefault(fact, []).extend(names)
             if fact == "fails-on-rows":
-                reading.reasons.append(reading.remark)
-            reading.remark = ""
+                state.reasons.append(state.remark)
+            state.remark = ""
         case Origin():
-            reading.origin = directive
+            state.origin = directive
         case Review(why):
-            reading.reviews.append(why)
+            state.reviews.append(why)
         case Allow(rule, reason):
-            line, column = reading.source.place(start)
-            reading.allows.append(
+            line, column = state.source.place(start)
+            state.allows.append(
                 Allowance(
                     rule=rule,
                     reason=reason,
                     line=line,
                     column=column,
-                    in_header=not reading.marks,
+                    in_header=not state.marks,
                 )
             )
         case Fault(message, next_step):
-            reading.problem(start, message, next_step)
+            state.add_problem(start, message, next_step)
         case _:
             assert_never(directive)
 
 
-def _declarations(reading: Reading) -> Declarations | None:
-    facts = reading.facts
+def _declarations(state: ParsingState) -> Declarations | None:
+    facts = state.facts
     if not facts.keys() - {"irreversible"}:
         return None
     return Declarations(
         {fact: tuple(names) for fact, names in facts.items()},
-        reason=". ".join(filter(None, reading.reasons)),
+        reason=". ".join(filter(None, state.reasons)),
     )
 
 
-def read_backfill(reading: Reading, name: FileName) -> Backfill | None:
+def read_backfill(state: ParsingState, name: FileName) -> Backfill | None:
     """Return the backfill that the header declares, if any; add the problems of the header."""
-    header = reading.backfill
+    header = state.backfill
     if header.start is None:
         return None
     if name.version is None:
-        reading.problem(
+        state.add_problem(
             header.start,
             "a repeatable migration cannot be a backfill",
             "Give it a version: rename it like 0007_fill_country.sql.",
         )
-    reading.report(problems_of_header(header))
-    if reading.problems:
+    state.add_problems(problems_of_header(header))
+    if state.problems:
         return None
-    return build_backfill(header, lambda offset: reading.source.place(offset)[0])
+    return build_backfill(header, lambda offset: state.source.place(offset)[0])
 
 
-def _check_placeholders(reading: Reading) -> None:
-    for mark, sql in _texts(reading):
-        batched = mark.section == "upgrade" and reading.backfill.start is not None
-        reading.report(problems_of_sql(reading.lexis, sql, mark.end, batched=batched))
+def _check_placeholders(state: ParsingState) -> None:
+    for mark, sql in _texts(state):
+        batched = mark.section == "upgrade" and state.backfill.start is not None
+        state.add_problems(problems_of_sql(state.lexis, sql, mark.end, batched=batched))
 
 
-def _add_requirements(reading: Reading, requirements: tuple[Requirement, ...], start: int) -> None:
+def _add_requirements(
+    state: ParsingState, requirements: tuple[Requirement, ...], start: int
+) -> None:
     for requirement in requirements:
-        if requirement.database == reading.source.database:
-            reading.problem(
+        if requirement.database == state.source.database:
+            state.add_problem(
                 start,
                 f"it requires a version of {requirement.database}, its own database",
                 f'Write it as -- depends_on: ["{requirement.version:04d}"].',
             )
-    reading.requires.extend(requirements)
+    state.requires.extend(requirements)
 
 
-def _texts(reading: Reading) -> Iterator[tuple[_Mark, str]]:
+def _texts(state: ParsingState) -> Iterator[tuple[_Mark, str]]:
     """Yield the mark of each section, and its SQL."""
-    text, marks = reading.source.text, reading.marks
+    text, marks = state.source.text, state.marks
     ends = [*(mark.start for mark in marks[1:]), len(text)]
     for mark, end in zip(marks, ends, strict=False):
         yield mark, text[mark.end : end]
 
 
-def _split_sections(reading: Reading) -> dict[SectionName, Section]:
+def _split_sections(state: ParsingState) -> dict[SectionName, Section]:
     """Return the first section of each name."""
     sections: dict[SectionName, Section] = {}
-    for mark, text in _texts(reading):
+    for mark, text in _texts(state):
         if mark.section in sections:
-            reading.problem(
+            state.add_problem(
                 mark.start,
                 f"a second {mark.section} section",
                 "A file has one upgrade and one rollback: join them, or make another migration.",
             )
             continue
         meaning = checksum(text) if has_code(text) else NOTHING
-        line, _ = reading.source.place(mark.end)
+        line, _ = state.source.place(mark.end)
         sections[mark.section] = Section(text=text, line=line, checksum=meaning)
     return sections
 
 
-def _check(reading: Reading, sections: dict[SectionName, Section]) -> None:
-    _check_before_sections(reading)
-    at = {mark.section: mark.start for mark in reversed(reading.marks)}
+def _check(state: ParsingState, sections: dict[SectionName, Section]) -> None:
+    _check_before_sections(state)
+    at = {mark.section: mark.start for mark in reversed(state.marks)}
     if "upgrade" not in sections:
-        if not reading.problems:
-            reading.problem(
+        if not state.problems:
+            state.add_problem(
                 0,
                 "it has no upgrade section",
                 "Put -- upgrade on a line of its own before the SQL, and -- rollback before the "
@@ -313,35 +317,35 @@ def _check(reading: Reading, sections: dict[SectionName, Section]) -> None:
             )
         return
     if sections["upgrade"].empty:
-        reading.problem(
+        state.add_problem(
             at["upgrade"], "its upgrade has no statement", "Write its SQL, or remove the file."
         )
     if "rollback" not in sections:
         return
     if at["rollback"] < at["upgrade"]:
-        reading.problem(
+        state.add_problem(
             at["rollback"],
             "its rollback section precedes its upgrade section",
             "Put the upgrade section first.",
         )
-    if "irreversible" in reading.facts and not sections["rollback"].empty:
-        reading.problem(
+    if "irreversible" in state.facts and not sections["rollback"].empty:
+        state.add_problem(
             at["rollback"],
             "it is marked irreversible, but has a rollback",
             "Remove the header -- dbwarden: irreversible, or the rollback's SQL.",
         )
 
 
-def _check_before_sections(reading: Reading) -> None:
-    text = reading.source.text
-    first = reading.marks[0].start if reading.marks else len(text)
-    code = skip_gap(reading.lexis, text)
+def _check_before_sections(state: ParsingState) -> None:
+    text = state.source.text
+    first = state.marks[0].start if state.marks else len(text)
+    code = skip_gap(state.lexis, text)
     if code >= first:
         return
     if text.startswith("/*", code):
-        reading.problem(code, "this comment is never closed", "Close it where it should end.")
-    elif reading.marks:
-        reading.problem(
+        state.add_problem(code, "this comment is never closed", "Close it where it should end.")
+    elif state.marks:
+        state.add_problem(
             code, "there is SQL before the first section", "Move it below -- upgrade, or remove it."
         )
 

@@ -18,7 +18,7 @@ from dbwarden.files.checksum import checksum
 from dbwarden.files.lexing import Source, lexis_of
 from dbwarden.files.migration import Migration, Section
 from dbwarden.files.naming import FileName, parse_name
-from dbwarden.files.parsing import Reading, build, read_backfill, read_comments
+from dbwarden.files.parsing import ParsingState, build, read_backfill, read_comments
 from dbwarden.types import DatabaseName, DialectName
 
 _HEADER = re.compile(r"(?:[ \t]*(?:#[^\n]*)?(?:\n|$))*")
@@ -44,29 +44,29 @@ def parse_python(
     match = _HEADER.match(text)
     end = match.end() if match else 0
     header = _HASH.sub(r"\1--", text[:end])  # the directives of SQL, on the same lines
-    reading = Reading(Source(text=header, path=path, database=database), lexis_of(dialect))
-    read_comments(reading)
-    backfill = read_backfill(reading, name)
-    if reading.backfill.start is None:
-        reading.problem(
+    state = ParsingState(Source(text=header, path=path, database=database), lexis_of(dialect))
+    read_comments(state)
+    backfill = read_backfill(state, name)
+    if state.backfill.start is None:
+        state.add_problem(
             0,
             "a migration in Python has to be a backfill",
             "Add # dbwarden: backfill and # table: NAME at the top, or write it in SQL.",
         )
     code = text[end:]
     line = text.count("\n", 0, end) + 1
-    _check_code(reading, code, line)
+    _check_code(state, code, line)
     section = Section(text=code, line=line, checksum=checksum(code))
-    return build(reading, name, header, {"upgrade": section}, backfill)
+    return build(state, name, header, {"upgrade": section}, backfill)
 
 
-def _check_code(reading: Reading, code: str, line: int) -> None:
+def _check_code(state: ParsingState, code: str, line: int) -> None:
     """Check that *code*, which begins on *line*, has ``async def upgrade(batch)``."""
-    path, database = reading.source.path, reading.source.database
+    path, database = state.source.path, state.source.database
 
     def problem(at: int, message: str, next_step: str) -> None:
         source = Source(text="", path=path, line=line + at - 1, database=database)
-        reading.problems.append(source.error(0, message, next_step))
+        state.problems.append(source.error(0, message, next_step))
 
     try:
         tree = ast.parse(code)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dbwarden.config import checks
-from dbwarden.config.checks import Problem
+from dbwarden.config.checks import ValueProblem
 from dbwarden.config.model import OPTIONS, DatabaseConfig
 from dbwarden.config.options import Option
 from dbwarden.config.registry import (
@@ -98,7 +98,7 @@ def test_the_type_allows_none_where_the_table_does(name: str, option: Option) ->
     try:
         option.check(None, ROOT)
         accepted = True
-    except Problem:
+    except ValueProblem:
         accepted = option.is_unset(None)
     assert (type(None) in typing.get_args(hint)) is accepted
 
