@@ -3,6 +3,7 @@
 import random
 import time
 from collections import deque
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -43,25 +44,25 @@ async def work_of(config: DatabaseConfig, migration: Migration) -> BackfillWork:
     return await work_of_steps(migration, steps)
 
 
+@dataclass(slots=True)
 class BackfillRunner:
     """Runs one backfill until it has ended, or until someone pauses it."""
 
-    def __init__(
-        self, backfills: Backfills, config: DatabaseConfig, work: BackfillWork, pace: Pace
-    ) -> None:
-        """Store the arguments."""
-        self._backfills = backfills
-        self._config = config
-        self._work = work
-        self._pace = pace.of(work.backfill)
-        self._row_seconds: deque[float] = deque(maxlen=SAMPLES)
-        self._tries = 0
-        self._checked = -CHECKED_EVERY
-        self._reported = time.monotonic()
+    backfills: Backfills
+    config: DatabaseConfig
+    work: BackfillWork
+    pace: Pace
+    _row_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    _tries: int = 0
+    _checked: float = -CHECKED_EVERY
+    _reported: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.pace = self.pace.of(self.work.backfill)
 
     @property
     def _key(self) -> str:
-        return self._work.migration.key
+        return self.work.migration.key
 
     async def run(self, row: BackfillRow) -> BackfillRow:
         """Run batches until the backfill is done, and return its row.
@@ -72,15 +73,15 @@ class BackfillRunner:
             StatementFailed: A batch failed; the backfill is now ``failed``.
             ConnectionLost: The connection broke; each committed batch remains.
         """
-        first = self._work.backfill.batch
-        size = self._pace.first_size(row.batch_size or first)
-        most = most_rows(first, row.total, self._backfills.share)
+        first = self.work.backfill.batch
+        size = self.pace.first_size(row.batch_size or first)
+        most = most_rows(first, row.total, self.backfills.share)
         while row.state is BackfillState.RUNNING:
             if not await self._wait_for_calm():
                 return await self._row()
             started = time.monotonic()
             try:
-                done = await self._backfills.run_batch(self._work, size, self._pace.limit)
+                done = await self.backfills.run_batch(self.work, size, self.pace.limit)
             except BatchRefused as refused:
                 size = await self._after_refusal(refused, size)
                 continue
@@ -92,13 +93,13 @@ class BackfillRunner:
             if done.rows:
                 if done.rows >= size:
                     self._row_seconds.append(done.busy / done.rows)
-                    size = self._pace.next_size(size, size * min(self._row_seconds), most)
-                pause = self._pace.pause(done.rows, seconds)
-                await anyio.sleep(max(pause, self._backfills.breath))
+                    size = self.pace.next_size(size, size * min(self._row_seconds), most)
+                pause = self.pace.pause(done.rows, seconds)
+                await anyio.sleep(max(pause, self.backfills.breath))
         return row
 
     async def _row(self) -> BackfillRow:
-        return next(row for row in await self._backfills.read() if row.key == self._key)
+        return next(row for row in await self.backfills.read() if row.key == self._key)
 
     async def _after_refusal(self, refused: BatchRefused, size: int) -> int:
         """Wait before the next try, and return its size.
@@ -109,7 +110,7 @@ class BackfillRunner:
         if refused.too_long and size > 1:
             telemetry.emit("backfill_shrinks", level="warning", version=self._key, rows=size)
             return smaller(size)
-        if refused.too_long or self._tries >= self._config.lock_retries:
+        if refused.too_long or self._tries >= self.config.lock_retries:
             raise await self._fail(refused.error)
         self._tries += 1
         telemetry.emit(
@@ -117,7 +118,7 @@ class BackfillRunner:
             level="warning",
             version=self._key,
             attempt=self._tries,
-            of=self._config.lock_retries,
+            of=self.config.lock_retries,
             error=refused.error.message,
         )
         await anyio.sleep(min(4.0, 0.1 * 2.0**self._tries) * random.uniform(0.5, 1.5))
@@ -125,10 +126,8 @@ class BackfillRunner:
 
     async def _fail(self, error: DBWardenError) -> DBWardenError:
         """Record that the backfill failed, and return *error* with a location."""
-        error.location = error.location or self._work.migration.at(
-            self._work.migration.upgrade.line
-        )
-        await self._backfills.set_state(
+        error.location = error.location or self.work.migration.at(self.work.migration.upgrade.line)
+        await self.backfills.set_state(
             self._key, BackfillState.FAILED, error=f"{error.location}: {error.message}"
         )
         telemetry.emit("backfill_failed", level="error", version=self._key, error=error.message)
@@ -143,7 +142,7 @@ class BackfillRunner:
             if not waits:
                 telemetry.emit("backfill_waits", version=self._key, reason=reason)
             if waits % RECORDED_EVERY == 0:
-                await self._backfills.report_waiting(self._key, reason)
+                await self.backfills.report_waiting(self._key, reason)
             waits += 1
             telemetry.doing(f"backfill {self._key} waits: {reason}")
             await anyio.sleep(CHECKED_EVERY)
@@ -157,11 +156,11 @@ class BackfillRunner:
         now = time.monotonic()
         if now - self._checked < CHECKED_EVERY:
             return None
-        if self._pace.pause_when is not None and (reason := await _ask(self._pace.pause_when)):
+        if self.pace.pause_when is not None and (reason := await _ask(self.pace.pause_when)):
             return reason
-        if self._pace.needs_pressure:
-            pressure = await self._backfills.pressure()
-            if reason := self._pace.reason_to_wait(pressure):
+        if self.pace.needs_pressure:
+            pressure = await self.backfills.pressure()
+            if reason := self.pace.reason_to_wait(pressure):
                 return reason
         self._checked = now
         return None

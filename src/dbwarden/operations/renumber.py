@@ -11,7 +11,6 @@ import anyio.to_thread
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import (
     ConnectError,
-    DBWardenError,
     MigrationFileError,
     PoolerDetected,
     UsageError,
@@ -124,28 +123,21 @@ def _choose_moving(
     ]
     stays = [path for path in clash if _is_applied(config, path, applied)]
     if len(stays) == 1 and stays[0] in named:
-        raise _applied_error(config, stays[0], [path for path in clash if path not in stays])
+        others = [path for path in clash if path not in stays]
+        raise UsageError(
+            f"{stays[0].name} cannot move because the live database has applied it",
+            database=config.database_name,
+            next_step=f"Move a file that is not applied: {_command(config, others)}",
+        )
     if len(named) == len(clash) - 1:
         return named
     if len(stays) == 1 and not named:
         return [path for path in clash if path not in stays]
     listed = " and ".join(path.name for path in clash)
-    raise _undecided_error(config, listed, clash[-1])
-
-
-def _undecided_error(config: DatabaseConfig, listed: str, last: Path) -> DBWardenError:
-    return UsageError(
+    raise UsageError(
         f"{listed} have the same number, and the live database has applied none of them",
         database=config.database_name,
-        next_step=f"Move the one that is not applied anywhere: {_command(config, [last])}",
-    )
-
-
-def _applied_error(config: DatabaseConfig, file: Path, others: Sequence[Path]) -> DBWardenError:
-    return UsageError(
-        f"{file.name} cannot move because the live database has applied it",
-        database=config.database_name,
-        next_step=f"Move a file that is not applied: {_command(config, others)}",
+        next_step=f"Move the one that is not applied anywhere: {_command(config, clash[-1:])}",
     )
 
 
