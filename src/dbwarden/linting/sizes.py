@@ -1,7 +1,7 @@
 """Scale severities by the size and traffic of live tables. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -32,9 +32,9 @@ class TableSize:
 
     def __str__(self) -> str:
         """Return the sizes for a person: ``41 M rows, 12 GB, 900 writes/s``."""
-        parts = [f"{_count(self.rows)} row{'s' * (self.rows != 1)}"]
+        parts = [f"{_scaled(self.rows, _COUNTS)} row{'s' * (self.rows != 1)}"]
         if self.bytes is not None:
-            parts.append(_bytes(self.bytes))
+            parts.append(_scaled(self.bytes, _BYTES))
         if self.writes_per_second is not None:
             parts.append(f"{self.writes_per_second:.0f} writes/s")
         return ", ".join(parts)
@@ -97,22 +97,15 @@ def scale_severity(base: Severity, scale: Scale, table: str, stats: LiveStats) -
     return level
 
 
-def _count(number: int) -> str:
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= size:
-            return f"{_short(number / size)} {unit}"
-    return str(number)
+_COUNTS = ((10**9, " G"), (10**6, " M"), (10**3, " k"), (1, ""))
+_BYTES = ((1024**4, " TB"), (1024**3, " GB"), (1024**2, " MB"), (1024, " kB"), (1, " B"))
 
 
-def _bytes(number: int) -> str:
-    for size, unit in ((1024**4, "TB"), (1024**3, "GB"), (1024**2, "MB"), (1024, "kB")):
-        if number >= size:
-            return f"{_short(number / size)} {unit}"
-    return f"{number} B"
-
-
-def _short(number: float) -> str:
-    return f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
+def _scaled(number: int, units: Sequence[tuple[int, str]]) -> str:
+    """Return *number* in the largest of *units* that it reaches."""
+    size, unit = next((it for it in units if number >= it[0]), units[-1])
+    scaled = number / size
+    return (f"{scaled:.0f}" if scaled >= 10 else f"{scaled:.1f}".removesuffix(".0")) + unit
 
 
 # -- the file of `lint --save-stats` -------------------------------------------------------------

@@ -146,15 +146,11 @@ async def _chosen(
     if files:
         chosen &= await anyio.to_thread.run_sync(_named, config, migrations, files)
     if pending:
-        chosen &= await _pending(config, migrations)
+        history = compare(migrations, (await read_status(config)).rows)
+        chosen &= {migration.path for migration in history.pending}
     if changed_since is not None:
         chosen &= await files_changed_since(config, changed_since)
     return chosen
-
-
-async def _pending(config: DatabaseConfig, migrations: Sequence[Migration]) -> frozenset[Path]:
-    history = compare(migrations, (await read_status(config)).rows)
-    return frozenset(migration.path for migration in history.pending)
 
 
 def _named(

@@ -8,11 +8,10 @@ import anyio.to_thread
 from dbwarden.authoring.compare.comparison import compare_with_models
 from dbwarden.authoring.compare.left_out import unclaimed
 from dbwarden.authoring.compare.user_choices import Answers, Asker
-from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
+from dbwarden.authoring.scratch_session import open_scratch_session
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_names
-from dbwarden.files.migration import Migration
 from dbwarden.files.template import empty_migration
 from dbwarden.operations.made_files import MadeFile, Naming
 from dbwarden.operations.migrations_folder import refuse_replica
@@ -99,21 +98,15 @@ async def _compare(config: DatabaseConfig, options: MakeOptions) -> MakeMigratio
     files = await migration_files(config)
     try:
         async with open_scratch_session(config) as session:
-            return await _make(session, files, options)
+            if not session.authoring_dialect.online_forms:
+                plain = replace(options.answers, online=False, allow_rewrite=(), allow_rename=())
+                options = replace(options, answers=plain)
+            comparison = await compare_with_models(
+                session, files, from_live=options.from_live, keep_going=options.keep_going
+            )
+            left_out = (*unclaimed(comparison.hints.unclaimed), *comparison.left_out)
+            comparison = replace(comparison, left_out=left_out)
+            return await write_between(session, files, options, comparison)
     except UsageError as error:  # name the database, as there may be several
         error.database = error.database or config.database_name
         raise
-
-
-async def _make(
-    session: ScratchSession, files: Sequence[Migration], options: MakeOptions
-) -> MakeMigrationsResult:
-    if not session.authoring_dialect.online_forms:
-        plain = replace(options.answers, online=False, allow_rewrite=(), allow_rename=())
-        options = replace(options, answers=plain)
-    live, keep_going = options.from_live, options.keep_going
-    comparison = await compare_with_models(session, files, from_live=live, keep_going=keep_going)
-    comparison = replace(
-        comparison, left_out=(*unclaimed(comparison.hints.unclaimed), *comparison.left_out)
-    )
-    return await write_between(session, files, options, comparison)

@@ -129,7 +129,11 @@ def _place_file(comparison: _Comparison, migration: Migration, row: LedgerRow | 
     if row is not None and row.state not in _WHOLE:
         comparison.partial.append((row, migration))
         return
-    agrees = row is not None and _agrees(migration, row)
+    agrees = (
+        row is not None
+        and row.upgrade_checksum == migration.upgrade.checksum
+        and (migration.version is None or not rollback_edited(migration, row))
+    )
     if row is None or migration.always or (migration.version is None and not agrees):
         comparison.pending.append(migration)
     if row is not None:
@@ -147,12 +151,6 @@ def _place_row(comparison: _Comparison, row: LedgerRow, newest: Version | None) 
         comparison.ahead.append(row)
     else:
         comparison.missing.append(row)
-
-
-def _agrees(migration: Migration, row: LedgerRow) -> bool:
-    if row.upgrade_checksum != migration.upgrade.checksum:
-        return False
-    return migration.version is None or not rollback_edited(migration, row)
 
 
 def rollback_edited(migration: Migration, row: LedgerRow) -> bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from dbwarden.errors import (
     ChangedMigration,
-    HistoryError,
     PartialMigration,
     RollbackImpossible,
     UsageError,
@@ -79,7 +78,13 @@ def plan_rollback(
     applied = {item.row.id: item for item in (*history.applied, *history.changed)}
     for row in chosen:
         if row.id not in applied:
-            raise _no_file_error(history, row)
+            if row in history.missing:
+                raise missing_file_error(history, [row])
+            raise RollbackImpossible(
+                f"{display_name(row)} was applied by a newer version of the app: its file is not "
+                "here",
+                next_step="Run the rollback from that version, which has the file.",
+            )
         if row.marked and not marked:
             raise RollbackImpossible(
                 f"{display_name(row)} was marked as applied by baseline and never ran here: its "
@@ -154,15 +159,6 @@ def _rows_after(history: History, rows: Sequence[LedgerRow], to: Version) -> lis
         return version > to
 
     return [row for row in rows if comes_after(version_of(row))]
-
-
-def _no_file_error(history: History, row: LedgerRow) -> HistoryError:
-    if row in history.missing:
-        return missing_file_error(history, [row])
-    return RollbackImpossible(
-        f"{display_name(row)} was applied by a newer version of the app: its file is not here",
-        next_step="Run the rollback from that version, which has the file.",
-    )
 
 
 def _check_reversible(history: History, item: Applied) -> None:

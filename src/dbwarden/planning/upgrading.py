@@ -112,18 +112,15 @@ def _no_such_file_error(history: History, to: Version, versions: Sequence[Versio
 
 def _out_of_order_error(history: History, late: Sequence[Migration]) -> OutOfOrder:
     versions = [item.version for item in late if item.version is not None]
+    are = "is" if len(late) == 1 else "are"
     return OutOfOrder(
-        f"{format_versions(versions)} {_is_or_are(late)} older than what is applied "
+        f"{format_versions(versions)} {are} older than what is applied "
         f"(the newest is {history.version})",
         location=late[0].at(),
         next_step="If the order does not matter: "
         + command_line(history, "migrate", "--out-of-order")
         + "; if it does, give the file the next free number.",
     )
-
-
-def _is_or_are(objects: Sequence[object]) -> str:
-    return "is" if len(objects) == 1 else "are"
 
 
 def refuse_unclear(history: History) -> None:
