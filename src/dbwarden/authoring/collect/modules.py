@@ -89,21 +89,18 @@ def unknown_paths(config: DatabaseConfig) -> tuple[str, ...]:
     _make_importable(config.root)
     problems = []
     for path in (entry.removeprefix(NOT) for entry in config.model_paths):
-        if _is_path(path):
-            exists = Path(config.root, path).exists()
-        else:
-            exists = _is_module(path.removesuffix(ALONE))
+        is_path = _is_path(path)
+        what = "file or folder" if is_path else "module"
+        exists = (
+            Path(config.root, path).exists() if is_path else _is_module(path.removesuffix(ALONE))
+        )
         if not exists:
-            module = None if _is_path(path) else nearest(config.root, path)
+            module = None if is_path else nearest(config.root, path)
             problems.append(
-                f"model_paths names {path}, but there is no such {_word(path)}"
+                f"model_paths names {path}, but there is no such {what}"
                 + (f"; did you mean {module!r}?" if module else "")
             )
     return tuple(problems)
-
-
-def _word(path: str) -> str:
-    return "file or folder" if _is_path(path) else "module"
 
 
 def _is_path(path: str) -> bool:

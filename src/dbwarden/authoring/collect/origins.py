@@ -19,10 +19,6 @@ from dbwarden.schema import ObjectKind, QualifiedName, Ref, ref_of
 from dbwarden.types import Location
 
 
-def _nowhere() -> None:
-    """Return no location."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """The part of the models that a statement comes from.
@@ -33,7 +29,7 @@ class Origin:
     """
 
     what: str
-    place: Callable[[], Location | None] = field(default=_nowhere, repr=False, compare=False)
+    place: Callable[[], Location | None] | None = field(default=None, repr=False, compare=False)
     refs: tuple[Ref, ...] = ()
     table: QualifiedName | None = None
     needs: tuple[QualifiedName, ...] = ()
@@ -42,7 +38,7 @@ class Origin:
     @property
     def location(self) -> Location | None:
         """The line of the definition. Reads the modules."""
-        return self.place()
+        return self.place() if self.place is not None else None
 
 
 def name_of(table: Table) -> QualifiedName:
@@ -89,7 +85,8 @@ class Origins:
         if isinstance(target, Table):
             owner = self.of_table(target)
             return replace(owner, what=f"a DDL event of {owner.what}")
-        return Origin(what="a DDL event", place=partial(_same, self._running()))
+        running = self._running()
+        return Origin(what="a DDL event", place=lambda: running)
 
     def of_table(self, table: Table, keys: Iterable[ForeignKeyConstraint] | None = None) -> Origin:
         """Return the origin of *table*, created with *keys* or with all its foreign keys."""
@@ -131,7 +128,7 @@ class Origins:
         name = str(getattr(type_, "name", None))
         return Origin(
             what=f"type {name}" + (f" of table {users[0].fullname}" if users else ""),
-            place=partial(self._place, users[0]) if users else _nowhere,
+            place=partial(self._place, users[0]) if users else None,
             refs=(
                 Ref(ObjectKind.ENUM, getattr(type_, "schema", None), name),
                 *(ref_of(ObjectKind.TABLE, name_of(table)) for table in users),
@@ -147,10 +144,6 @@ class Origins:
         """Return the line of the project that is executing SQL now."""
         frames = [it for it in traceback.extract_stack() if in_project(self._root, it.filename)]
         return Location(path=Path(frames[-1].filename), line=frames[-1].lineno) if frames else None
-
-
-def _same(location: Location | None) -> Location | None:
-    return location
 
 
 def _uses(table: Table, type_: SchemaType) -> Iterable[bool]:
@@ -170,13 +163,10 @@ def place_of_table(table: Table, home: Home) -> Location | None:
         nodes = list(ast.walk(ast.parse(Path(file).read_bytes())))
     except (OSError, SyntaxError):
         return Location(path=Path(file))
-    line = _class_line(nodes, home) or _call_line(nodes, table, vars(module))
+    classes = (it for it in nodes if isinstance(it, ast.ClassDef) and it.name == home.class_name)
+    class_ = next(classes, None)
+    line = class_.lineno if class_ is not None else _call_line(nodes, table, vars(module))
     return Location(path=Path(file), line=line)
-
-
-def _class_line(nodes: Sequence[ast.AST], home: Home) -> int | None:
-    name = home.class_name
-    return next((n.lineno for n in nodes if isinstance(n, ast.ClassDef) and n.name == name), None)
 
 
 def _call_line(nodes: Sequence[ast.AST], table: Table, values: Mapping[str, Any]) -> int | None:

@@ -4,13 +4,13 @@ Models may define its tables, or reference them without a definition. Neither mo
 database change these objects in a comparison.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession
-from dbwarden.schema import ON_TABLES, Enum, Grant, QualifiedName, Ref, Schema, SchemaObject, Table
+from dbwarden.schema import ON_TABLES, Enum, Grant, QualifiedName, Schema, SchemaObject, Table
 
 T = TypeVar("T", bound=SchemaObject | Table)
 
@@ -62,7 +62,7 @@ class SetUp:
             objects=merged(self.schema.objects, live.objects),
             existing_grants=merged(self.schema.existing_grants, live.existing_grants),
         )
-        there = {ref.table for ref in _refs(extended)}
+        there = {it.ref.table for it in (*extended.tables, *extended.objects)}
         return replace(
             extended,
             dependencies=tuple(
@@ -81,11 +81,6 @@ def _stays(
     if ref.namespace not in foreign:
         return True
     return ref.table in mine if ref is not obj.ref or ref.kind in ON_TABLES else False
-
-
-def _refs(schema: Schema) -> Iterator[Ref]:
-    yield from (table.ref for table in schema.tables)
-    yield from (obj.ref for obj in schema.objects)
 
 
 async def set_up_of(scratch: ScratchSession) -> SetUp | None:

@@ -34,6 +34,7 @@ from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.compare.partitions import counted, refs_of, undeclared
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
+from dbwarden.authoring.subsets import belongs
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import Renaming
@@ -277,9 +278,7 @@ def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
     mine = [table for table in schema.tables if table.ref in tables]
     yield from (index.ref_in(table.name) for table in mine for index in table.indexes)
     names = {table.name for table in mine}
-    for sequence in schema.of(SchemaSequence):
-        if sequence.owned_by is not None and sequence.owned_by.table in names:
-            yield sequence.ref
+    yield from (each.ref for each in schema.of(SchemaSequence) if belongs(each, names))
 
 
 async def build_live(scratch: ScratchSession, live: Live) -> tuple[Source, Schema, frozenset[Ref]]:

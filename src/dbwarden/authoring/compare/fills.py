@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
 
-from dbwarden.authoring.compare.user_choices import Asker, ask_text
+from dbwarden.authoring.compare.user_choices import Asker, ask
 from dbwarden.authoring.generate.plan import Task, render
 from dbwarden.authoring.labels import columns_by_label, unique
 from dbwarden.authoring.scratch_session import ScratchSession, Source
@@ -100,7 +100,8 @@ class _Trial:
         """Ask until the database accepts the value; return an empty text for none."""
         wrong: str | None = None
         while True:
-            value = await ask_text(asker, question if wrong is None else f"{wrong}. {question}")
+            text = question if wrong is None else f"{wrong}. {question}"
+            value = (await ask(asker.text, text)).strip()
             wrong = await self.refusal(fills, name, value) if value else None
             if wrong is None:
                 return value

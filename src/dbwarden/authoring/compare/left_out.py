@@ -153,14 +153,9 @@ def _users(schema: Schema, known: Links, ref: Ref) -> Iterator[Ref]:
             case _:
                 yield user
     if ref.kind is ObjectKind.COLUMN:
-        yield from _partitioned_by(schema, ref)
-
-
-def _partitioned_by(schema: Schema, ref: Ref) -> Iterator[Ref]:
-    table = schema.table(ref.table)
-    by = table.partition_by if table is not None else None
-    if table is not None and ref.part and by and ref.part in by:
-        yield table.ref
+        table = schema.table(ref.table)
+        if table is not None and ref.part and ref.part in (table.partition_by or ""):
+            yield table.ref
 
 
 def without(schema: Schema, refs: AbstractSet[Ref]) -> Schema:

@@ -17,7 +17,6 @@ from dbwarden.schema import (
     Rule,
     Schema,
     Statistics,
-    Table,
     Trigger,
     ref_of,
 )
@@ -67,7 +66,8 @@ def refs_of(current: Schema, desired: Schema, names: Collection[QualifiedName]) 
     refs = {Ref(ObjectKind.NAMESPACE, None, home) for home in homes if home is not None}
     for table in current.tables:
         if table.name in names:
-            refs.update(_parts(table))
+            refs |= {table.ref, *(part.ref_in(table.name) for part in table.parts)}
+            refs |= {ref_of(ObjectKind.DEFAULT, table.name, it.name) for it in table.columns}
     for obj in (*current.objects, *desired.objects):
         match obj:
             case Trigger() | Rule() | Policy() | Statistics() if obj.table in names:
@@ -77,11 +77,3 @@ def refs_of(current: Schema, desired: Schema, names: Collection[QualifiedName]) 
             case _:
                 pass
     return frozenset(refs)
-
-
-def _parts(table: Table) -> Iterator[Ref]:
-    yield table.ref
-    for part in table.parts:
-        yield part.ref_in(table.name)
-    for column in table.columns:
-        yield ref_of(ObjectKind.DEFAULT, table.name, column.name)

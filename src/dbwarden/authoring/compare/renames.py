@@ -110,8 +110,7 @@ def refuse_unknown_renames(
     Raises:
         UsageError: Names the rename.
     """
-    wholes = [item for item in renames if isinstance(item, Rename) and not _is_part(item)]
-    moved = {item.before.table: item.after.table for item in wholes}
+    moved = whole_moves(renames)
     for text, item in zip(texts, requested, strict=True):
         if not _ends_in(item, moved, desired):
             new = text.rpartition(":")[2]
@@ -298,19 +297,14 @@ def _values(current: Schema, desired: Schema) -> Iterator[Candidate]:
         new = desired_enums.get(enum.name)
         if new is None or len(new.values) != len(enum.values):
             continue
-        for before, after in _swapped(enum, new):
-            yield Candidate(
-                renaming=RenameValue(enum=enum.name, before=before, after=after),
-                old=enum.name.label(current.default_namespace, before),
-                new=after,
-                reasons=("same place in the enum",),
-            )
-
-
-def _swapped(old: Enum, new: Enum) -> Iterator[tuple[str, str]]:
-    for before, after in zip(old.values, new.values, strict=True):
-        if before not in new.values and after not in old.values:
-            yield before, after
+        for before, after in zip(enum.values, new.values, strict=True):
+            if before not in new.values and after not in enum.values:
+                yield Candidate(
+                    renaming=RenameValue(enum=enum.name, before=before, after=after),
+                    old=enum.name.label(current.default_namespace, before),
+                    new=after,
+                    reasons=("same place in the enum",),
+                )
 
 
 def whole_moves(renames: Iterable[Renaming]) -> dict[QualifiedName, QualifiedName]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from shlex import quote
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import anyio.to_thread
 
@@ -29,6 +29,7 @@ from dbwarden.diff.temporary_names import add_temporary_renames
 from dbwarden.errors import UsageError
 from dbwarden.schema import ObjectKind, Schema
 
+A = TypeVar("A", bool, str)
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -73,15 +74,9 @@ class Answers:
     asker: Asker | None = None
 
 
-async def ask(function: Callable[[str], bool], text: str) -> bool:
+async def ask(function: Callable[[str], A], text: str) -> A:
     """Ask a question in a worker thread."""
     return await anyio.to_thread.run_sync(function, text, abandon_on_cancel=True)
-
-
-async def ask_text(asker: Asker, question: str) -> str:
-    """Return the answer to *question*, asked in a worker thread."""
-    answer = await anyio.to_thread.run_sync(asker.text, question, abandon_on_cancel=True)
-    return answer.strip()
 
 
 async def decide_renames(
@@ -223,7 +218,9 @@ async def allow_drops(
     if not names:
         return
     listed = ", ".join(f"{name} ({why[name]})" if name in why else name for name in names)
-    listed += _misspelt([old for old, new in also.items() if new not in destroys], destroys)
+    unknown = [old for old, new in also.items() if not {old, new} & {*destroys}]
+    if unknown:
+        listed += f"; it destroys nothing called {' or '.join(unknown)} (--allow-drop)"
     if answers.asker is not None and await ask(
         answers.asker.yes, f"This destroys data: {listed}. Write it anyway?"
     ):
@@ -244,12 +241,6 @@ def _perhaps_renamed(names: Sequence[str], added: Sequence[str]) -> str:
         return ""
     flag = f"--rename {quote(f'{dropped}:{added[0]}')}"
     return f" (or, where it only has another name now: {flag})"
-
-
-def _misspelt(allowed: Sequence[str], destroys: Sequence[str]) -> str:
-    """Return a clause about allowed names that the migration does not destroy."""
-    unknown = " or ".join(name for name in allowed if name not in destroys)
-    return f"; it destroys nothing called {unknown} (--allow-drop)" if unknown else ""
 
 
 def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:

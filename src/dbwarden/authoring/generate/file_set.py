@@ -62,8 +62,4 @@ def _in_stages(
     statements: Iterable[PlannedStatement], stages: set[Stage], *, ordered: bool
 ) -> Statements:
     found = [item for item in statements if item.stage in stages]
-    return tuple(sorted(found, key=_place) if ordered else found)
-
-
-def _place(item: PlannedStatement) -> int:
-    return item.stage or 0
+    return tuple(sorted(found, key=lambda item: item.stage or 0) if ordered else found)

@@ -152,7 +152,8 @@ def _plain_table(code: _Module, table: Table) -> Iterator[str]:
     code.use("sqlalchemy", "Table")
     code.use("sqlalchemy", "Column")
     yield ""
-    yield f"{_variable(code, table.name)} = Table("
+    variable = "t_" + re.sub(r"\W", "_", table.name.name.lower())
+    yield f"{_free(code, variable, table.name)} = Table("
     yield f"    {table.name.name!r},"
     yield "    Base.metadata,"
     for column in table.columns:
@@ -167,11 +168,6 @@ def _class_name(code: _Module, name: QualifiedName) -> str:
     words = re.findall(r"[A-Za-z0-9]+", name.name) or ["Table"]
     name_in_code = "".join(word[:1].upper() + word[1:] for word in words)
     return _free(code, name_in_code if name_in_code[0].isalpha() else f"T{name_in_code}", name)
-
-
-def _variable(code: _Module, name: QualifiedName) -> str:
-    name_in_code = re.sub(r"\W", "_", name.name.lower())
-    return _free(code, f"t_{name_in_code}", name)
 
 
 def _free(code: _Module, name_in_code: str, name: QualifiedName) -> str:

@@ -5,12 +5,13 @@ This applies only where SQLAlchemy and the server then choose the existing name.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dbwarden.schema import (
     ForeignKey,
     Index,
     IndexColumn,
-    PrimaryKey,
+    Part,
     QualifiedName,
     Schema,
     Table,
@@ -45,28 +46,64 @@ NO_IDIOMS = Idioms()
 
 def idioms_of(schema: Schema, table: Table, circles: Iterable[QualifiedName]) -> Idioms:
     """Return the parts of *table* that fit at its columns; foreign keys in *circles* do not."""
-    uniques = {u.columns[0]: u for u in table.uniques if u == _plain_unique(schema, table, u)}
+    chosen = traits_of(schema.dialect).names_constraints
+
+    def named(*parts: str) -> str | None:
+        """Return the name that the server chooses; SQLite chooses none."""
+        return "_".join((table.name.name, *parts)) if chosen else None
+
+    key = table.primary_key
+    in_key = tuple(it.name for it in table.columns if key is not None and it.name in key.columns)
+    uniques = {
+        unique.columns[0]: unique
+        for unique in table.uniques
+        if len(unique.columns) == 1
+        and _is_plain(unique, named(unique.columns[0], "key"), columns=unique.columns)
+    }
+    indexes = {
+        column: index
+        for index in table.indexes
+        if (column := index.columns[0].column) is not None
+        and index.columns == (IndexColumn(column=column),)
+        and table.name.namespace in (None, schema.default_namespace)
+        and column not in uniques
+        and _is_plain(
+            index,
+            f"ix_{table.name.name}_{column}",
+            columns=index.columns,
+            unique=index.unique,
+        )
+    }
     foreign = [
         key
         for key in table.foreign_keys
-        if key == _plain_link(schema, table, key)
+        if len(key.columns) == 1
         and not {table.name, key.references} <= {*circles}
         and (target := schema.table(key.references)) is not None
         and target.column(key.referred_columns[0]) is not None
+        and _is_plain(
+            key,
+            named(key.columns[0], "fkey"),
+            columns=key.columns,
+            references=key.references,
+            referred_columns=key.referred_columns,
+            on_update=key.on_update,
+            on_delete=key.on_delete,
+        )
     ]
     columns = [key.columns[0] for key in foreign]
     return Idioms(
-        key=_has_plain_key(schema, table),
+        key=key is not None and _is_plain(key, named("pkey"), columns=in_key),
         uniques=uniques,
-        indexes={
-            index.columns[0].column or "": index
-            for index in table.indexes
-            if table.name.namespace in (None, schema.default_namespace)
-            and index == _plain_index(table, index)
-            and (index.columns[0].column or "") not in uniques
-        },
+        indexes=indexes,
         foreign_keys={key.columns[0]: key for key in foreign if columns.count(key.columns[0]) == 1},
     )
+
+
+def _is_plain(part: Part, name: str | None, **fields: Any) -> bool:
+    """Return whether *part* is called *name*, and has no other properties than *fields*."""
+    fits = name is None or len(name.encode()) <= LONGEST_NAME
+    return fits and part == type(part)(name=name, **fields)
 
 
 def circles_of(schema: Schema) -> frozenset[QualifiedName]:
@@ -83,55 +120,6 @@ def circles_of(schema: Schema) -> frozenset[QualifiedName]:
         if left == edges:
             return frozenset(inner)
         edges = left
-
-
-def _named(schema: Schema, *parts: str) -> str | None:
-    """Return the name that the server chooses; SQLite chooses none."""
-    return "_".join(parts) if traits_of(schema.dialect).names_constraints else None
-
-
-def _fits(*names: str | None) -> bool:
-    return all(name is None or len(name.encode()) <= LONGEST_NAME for name in names)
-
-
-def _has_plain_key(schema: Schema, table: Table) -> bool:
-    key = table.primary_key
-    if key is None:
-        return False
-    name = _named(schema, table.name.name, "pkey")
-    in_order = tuple(column.name for column in table.columns if column.name in key.columns)
-    return key == PrimaryKey(name=name, columns=in_order) and _fits(name)
-
-
-def _plain_unique(schema: Schema, table: Table, unique: Unique) -> Unique | None:
-    if len(unique.columns) != 1:
-        return None
-    name = _named(schema, table.name.name, unique.columns[0], "key")
-    return Unique(name=name, columns=unique.columns) if _fits(name) else None
-
-
-def _plain_index(table: Table, index: Index) -> Index | None:
-    column = index.columns[0].column if len(index.columns) == 1 else None
-    if column is None:
-        return None
-    name = f"ix_{table.name.name}_{column}"
-    plain = Index(name=name, columns=(IndexColumn(column=column),), unique=index.unique)
-    return plain if _fits(name) else None
-
-
-def _plain_link(schema: Schema, table: Table, key: ForeignKey) -> ForeignKey | None:
-    if len(key.columns) != 1:
-        return None
-    name = _named(schema, table.name.name, key.columns[0], "fkey")
-    plain = ForeignKey(
-        name=name,
-        columns=key.columns,
-        references=key.references,
-        referred_columns=key.referred_columns,
-        on_update=key.on_update,
-        on_delete=key.on_delete,
-    )
-    return plain if _fits(name) else None
 
 
 def strip_parentheses(expression: str) -> str:
