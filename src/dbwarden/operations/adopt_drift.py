@@ -12,7 +12,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import differ
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
-from dbwarden.operations.baseline import mark_applied
+from dbwarden.operations.baseline import mark_applied, up_to
 from dbwarden.operations.diff import compare_live
 from dbwarden.operations.operation import (
     dialect_of,
@@ -76,7 +76,7 @@ async def adopt_drift(
         assert written.path is not None and written.sql is not None and written.version is not None
         migration = parse_file(config, written.path, written.sql)
         await forget_files(config)
-        await mark_applied(config, connection, (*files, migration), written.version)
+        await mark_applied(config, connection, (*files, migration), up_to(written.version))
     return AdoptDriftResult(
         database=config.database_name,
         path=written.path,

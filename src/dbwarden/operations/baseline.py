@@ -1,20 +1,24 @@
 """Adopt an existing database: mark migrations as applied without running them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, PendingMigration
 from dbwarden.errors import HistoryError, UsageError
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import HistoryKind, Reading
+from dbwarden.migration_history import HistoryKind
 from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.foreign import Tool, read_foreign_state
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
 from dbwarden.operations.pending import fresh_migrations
-from dbwarden.planning.comparing import compare
+from dbwarden.planning.comparing import History, compare
 from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import DatabaseName
+
+Choose = Callable[[History], Sequence[Migration]]
+"""Chooses the migrations to mark from those that are pending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,7 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
     """
     files = await migration_files(config)
     async with dialect_of(config).connect(config) as connection, connection.lock():
-        return await mark_applied(config, connection, files, to)
+        return await mark_applied(config, connection, files, up_to(to))
 
 
 @operation("baseline")
@@ -77,32 +81,27 @@ async def baseline_from(config: DatabaseConfig, *, tool: Tool) -> BaselineResult
                 "database that is older than the imported baseline must be brought there by "
                 f"{tool}.",
             )
-        reading = await connection.read()
-        refuse_read_only(config, reading)
-        pending = compare(files, reading.rows, config.database_name).pending
         applied = {migration.key for migration in state.applied}
-        chosen = [migration for migration in pending if migration.key in applied]
-        return await _mark(config, connection, files, reading, chosen)
+        return await mark_applied(
+            config,
+            connection,
+            files,
+            lambda history: [item for item in history.pending if item.key in applied],
+        )
+
+
+def up_to(version: str) -> Choose:
+    """Return the choice of everything up to and including *version*."""
+    return partial(plan_upgrade, to=version, out_of_order=True)
 
 
 async def mark_applied(
-    config: DatabaseConfig, connection: Connection, files: Sequence[Migration], to: str
+    config: DatabaseConfig, connection: Connection, files: Sequence[Migration], choose: Choose
 ) -> BaselineResult:
-    """Mark everything up to and including *to* as applied. Requires the lock."""
+    """Mark the chosen versioned migrations as applied. Requires the lock."""
     reading = await connection.read()
     refuse_read_only(config, reading)
-    history = compare(files, reading.rows, config.database_name)
-    chosen = plan_upgrade(history, to=to, out_of_order=True)
-    return await _mark(config, connection, files, reading, chosen)
-
-
-async def _mark(
-    config: DatabaseConfig,
-    connection: Connection,
-    files: Sequence[Migration],
-    reading: Reading,
-    chosen: Sequence[Migration],
-) -> BaselineResult:
+    chosen = choose(compare(files, reading.rows, config.database_name))
     versioned = [item for item in chosen if item.kind is HistoryKind.VERSIONED]
     fresh = fresh_migrations(dialect_of(config), versioned)
     pending = [replace(item, fake=True) for item in fresh]

@@ -55,13 +55,19 @@ async def rollback(
         StatementFailed: The server refused a statement; earlier ones are rolled back.
     """
     files = await migration_files(config)
+    choose = partial(plan_rollback, to=to, count=count, marked=marked)
+    planned_for = partial(plan, config, files, choose)
     async with dialect_of(config).connect(config, read_only=dry_run) as connection:
         reading = await connection.read()
-        choose = partial(plan_rollback, to=to, count=count, marked=marked)
-        planned_for = partial(plan, config, files, choose)
         pending = planned_for(reading)
+        result = RollbackResult(
+            database=config.database_name,
+            version=compare(files, reading.rows).version,
+            dry_run=dry_run,
+            planned=planned_sql(pending) if dry_run else (),
+        )
         if dry_run or not pending:
-            return _result(config, files, reading, pending, dry_run=dry_run)
+            return result
         refuse_read_only(config, reading)
         async with connection.lock():
             reading = await connection.read()
@@ -73,7 +79,9 @@ async def rollback(
             async with recording_failures(connection):
                 await connection.run(pending, _report_rolled_back)
             ended = [item.row.id for item in pending if item.row is not None]
-            return _result(config, files, await connection.read_last(ended), pending)
+            reading = await connection.read_last(ended)
+    version = compare(files, reading.rows).version
+    return replace(result, version=version, rolled_back=runs_of(pending, reading))
 
 
 async def _report_rolled_back(item: PendingMigration) -> None:
@@ -121,22 +129,4 @@ def refuse_others(
         f"another process changed the history while this one waited: {', '.join(before)} was to "
         f"be rolled back, and now it would be {', '.join(after)}; nothing ran",
         next_step=f"See dbwarden status -d {config.database_name}, then run the command again.",
-    )
-
-
-def _result(
-    config: DatabaseConfig,
-    files: Sequence[Migration],
-    reading: Reading,
-    pending: Sequence[PendingMigration],
-    *,
-    dry_run: bool = False,
-) -> RollbackResult:
-    """Return the result after *pending* ran, or before it would run (*dry_run*)."""
-    return RollbackResult(
-        database=config.database_name,
-        version=compare(files, reading.rows).version,
-        rolled_back=() if dry_run else runs_of(pending, reading),
-        dry_run=dry_run,
-        planned=planned_sql(pending) if dry_run else (),
     )

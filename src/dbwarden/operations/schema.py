@@ -19,7 +19,7 @@ from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_names
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import Reading
-from dbwarden.operations.baseline import mark_applied
+from dbwarden.operations.baseline import mark_applied, up_to
 from dbwarden.operations.migrations_folder import write_next
 from dbwarden.operations.operation import (
     dialect_of,
@@ -109,7 +109,7 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
             await _refuse_adopted(config, connection)
             written, left_out = await _write_first(config, message)
             await forget_files(config)
-            done = await mark_applied(config, connection, (written,), FIRST)
+            done = await mark_applied(config, connection, (written,), up_to(FIRST))
     return AdoptResult(
         database=config.database_name,
         path=written.path,
