@@ -64,13 +64,13 @@ async def roll_back_copy(
         MigrationFileError: A statement cannot be run.
     """
     assert migration.rollback is not None
-    scratch = await session.scratch_server()
-    copy = await scratch.create(copy_of=database)
+    server = await session.scratch_server()
+    copy = await server.create(copy_of=database)
     try:
         await copy.replay(migration, migration.rollback)
         return await read_schema(copy, table)
     finally:
-        await scratch.discard(copy)
+        await server.discard(copy)
 
 
 def describe_error(error: MigrationFileError) -> str:

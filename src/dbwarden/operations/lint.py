@@ -238,8 +238,8 @@ async def observe_files(
         return []
     config = session.config
     versions = await _required_versions(config, [migrations[place] for place in places])
-    scratch = await session.scratch_server()
-    database = await scratch.create()
+    server = await session.scratch_server()
+    database = await server.create()
     found = []
     for place, migration in enumerate(migrations[: places[-1] + 1]):
         telemetry.doing(f"running {migration.key} ({place + 1} of {places[-1] + 1})")
@@ -264,7 +264,7 @@ async def observe_files(
                 loses=loses,
             )
         )
-    await scratch.discard(database)
+    await server.discard(database)
     return found
 
 

@@ -110,8 +110,8 @@ class _Bench:
     async def _difference(self, edited: Migration) -> str:
         session, back = self.session, edited.way_back
         async with session.borrow_copy(self.source) as database:
-            scratch = await session.scratch_server()
-            rows = await try_rows(scratch, database, self.before, edited, back=back is not None)
+            server = await session.scratch_server()
+            rows = await try_rows(server, database, self.before, edited, back=back is not None)
             if rows.fails is not None and not self.fails:
                 return "it fails where tables have rows, and the file as it is does not"
             await database.replay(edited, edited.upgrade)
@@ -129,8 +129,8 @@ async def _open_bench(session: ScratchSession, migrations: Sequence[Migration]) 
     source = files_source(migrations[:-1])
     before = await session.schema(source)
     async with session.borrow_copy(source) as database:
-        scratch = await session.scratch_server()
-        rows = await try_rows(scratch, database, before, migrations[-1], back=False)
+        server = await session.scratch_server()
+        rows = await try_rows(server, database, before, migrations[-1], back=False)
         await database.replay(migrations[-1], migrations[-1].upgrade)
         after = await database.read()
     return _Bench(

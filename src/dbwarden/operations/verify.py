@@ -89,15 +89,15 @@ async def verify(config: DatabaseConfig) -> VerifyResult:
 
 
 async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> list[Verified]:
-    scratch = await session.scratch_server()
-    database = await scratch.create()
+    server = await session.scratch_server()
+    database = await server.create()
     before = await database.read()
     results: list[Verified] = []
     for number, migration in enumerate(files):
         telemetry.doing(f"proving {migration.key} ({number + 1} of {len(files)})")
         try:
             back = _leads_back(migration)
-            seen = await try_rows(scratch, database, before, migration, back=back)
+            seen = await try_rows(server, database, before, migration, back=back)
             await database.replay(migration, migration.upgrade)
         except ScratchRefused as error:
             return [*results, _failed(migration, f"upgrade: {_message_of(error)}")]
@@ -105,7 +105,7 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
         problem = await _prove_rollback(session, database, migration, before, after)
         if problem is not None:
             results.append(_failed(migration, problem))
-            database = await scratch.create()
+            database = await server.create()
             await files_source(files[: number + 1]).build(database)
         else:
             less = NOTHING

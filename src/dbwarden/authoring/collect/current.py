@@ -20,12 +20,12 @@ def files_source(files: Sequence[Migration]) -> Source:
     return Source(parts=("files", *parts) if parts else (), build=build)
 
 
-async def schema_source(scratch: ScratchSession, schema: Schema, floor: Schema) -> Source:
+async def schema_source(session: ScratchSession, schema: Schema, floor: Schema) -> Source:
     """Return the source that builds *schema*, which was read elsewhere, on *floor*.
 
     Raises:
         UnsupportedChange: *schema* has an object that cannot be created.
     """
     changes = diff(floor, schema)
-    rendered = scratch.authoring_dialect.render(changes, current=floor, desired=schema)
+    rendered = session.authoring_dialect.render(changes, current=floor, desired=schema)
     return sql_source([statement.text for statement in rendered])

@@ -10,20 +10,20 @@ from dbwarden.config.neighbours import neighbours
 from dbwarden.schema import Namespace, ObjectKind, Ref, Schema
 
 
-async def read_live(scratch: ScratchSession, files_schema: Schema | None = None) -> Schema:
+async def read_live(session: ScratchSession, files_schema: Schema | None = None) -> Schema:
     """Read the schema of the configured database, without the namespaces of its neighbours.
 
     Objects of ``scratch_setup`` are as that file defines them. Other objects in their namespaces
     are left out, unless *files_schema*, that of the migration files, has tables there.
     """
-    live = await scratch.authoring_dialect.read_live(scratch.config)
-    setup = await set_up_of(scratch)
+    live = await session.authoring_dialect.read_live(session.config)
+    setup = await set_up_of(session)
     if setup is not None:
         live = setup.added_to(live, setup.foreign(files_schema))
-    project = scratch.config.project
+    project = session.config.project
     if project is None or live.default_namespace is None or not live.of(Namespace):
         return live
-    theirs = tuple(neighbours(scratch.config, project))
+    theirs = tuple(neighbours(session.config, project))
 
     def stays(ref: Ref) -> bool:
         named = ref.kind in (ObjectKind.NAMESPACE, ObjectKind.DEFAULT_PRIVILEGES)

@@ -83,8 +83,8 @@ def _stays(
     return ref.table in mine if ref is not obj.ref or ref.kind in ON_TABLES else False
 
 
-async def set_up_of(scratch: ScratchSession) -> SetUp | None:
+async def set_up_of(session: ScratchSession) -> SetUp | None:
     """Return the objects of ``scratch_setup``, or ``None`` if none is configured."""
-    if scratch.config.scratch_setup is None:
+    if session.config.scratch_setup is None:
         return None
-    return SetUp(await scratch.schema(EMPTY))
+    return SetUp(await session.schema(EMPTY))

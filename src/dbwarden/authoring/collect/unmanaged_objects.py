@@ -17,7 +17,7 @@ from dbwarden.schema import OBJECT_KINDS, ON_TABLES, Ref, Schema
 
 
 async def preserve_unmanaged(
-    scratch: ScratchSession,
+    session: ScratchSession,
     files: Sequence[Migration],
     handwritten: Sequence[Migration],
     desired: Schema,
@@ -26,15 +26,15 @@ async def preserve_unmanaged(
 
     This replays the files once per handwritten file, but only if objects would be dropped.
     """
-    current = await scratch.schema(files_source(files))
+    current = await session.schema(files_source(files))
     missing = unmanaged(current) - unmanaged(desired)
     if not missing or not handwritten:
         return desired, frozenset()
     created: set[Ref] = set()
     for place, migration in enumerate(files):
         if migration in handwritten:
-            before = unmanaged(await scratch.schema(files_source(files[:place])))
-            after = unmanaged(await scratch.schema(files_source(files[: place + 1])))
+            before = unmanaged(await session.schema(files_source(files[:place])))
+            after = unmanaged(await session.schema(files_source(files[: place + 1])))
             created |= after - before
     moved = {ref for ref in missing if _was_on_another_table(ref, created, current)}
     stays = missing & created | moved

@@ -111,44 +111,44 @@ class Live:
         return names_of(self.unbuilt | strange, self.read)
 
 
-async def read_live_schema(scratch: ScratchSession, floor: Floor) -> Live:
+async def read_live_schema(session: ScratchSession, floor: Floor) -> Live:
     """Read the configured database now, to build it on *floor*."""
     telemetry.doing("reading the live database")
-    return await _live(scratch, await read_live(scratch, floor.files_schema), floor)
+    return await _live(session, await read_live(session, floor.files_schema), floor)
 
 
-async def read_adopted(scratch: ScratchSession) -> Live:
+async def read_adopted(session: ScratchSession) -> Live:
     """Read the configured database without the tables in which other tools keep their history."""
-    live = without_ledgers(await read_live(scratch), scratch.config.ledger_schema)
-    return await _live(scratch, live, await empty_floor(scratch))
+    live = without_ledgers(await read_live(session), session.config.ledger_schema)
+    return await _live(session, live, await empty_floor(session))
 
 
-async def _live(scratch: ScratchSession, live: Schema, floor: Floor) -> Live:
+async def _live(session: ScratchSession, live: Schema, floor: Floor) -> Live:
     can = buildable(live, floor.schema)
-    source = _chain(floor.source, await schema_source(scratch, can, floor.schema))
+    source = _chain(floor.source, await schema_source(session, can, floor.schema))
     return Live(read=live, source=source, floor=floor)
 
 
-async def empty_floor(scratch: ScratchSession, files_schema: Schema | None = None) -> Floor:
+async def empty_floor(session: ScratchSession, files_schema: Schema | None = None) -> Floor:
     """Return an empty scratch database, for a project whose files build *files_schema*."""
-    return Floor(source=EMPTY, schema=await scratch.schema(EMPTY), files_schema=files_schema)
+    return Floor(source=EMPTY, schema=await session.schema(EMPTY), files_schema=files_schema)
 
 
-async def floor_of(scratch: ScratchSession, files: Sequence[Migration]) -> Floor:
+async def floor_of(session: ScratchSession, files: Sequence[Migration]) -> Floor:
     """Return a database with the objects of *files* that dbwarden does not write, else empty."""
     source = files_source(files)
-    files_schema = await scratch.schema(source) if files else None
+    files_schema = await session.schema(source) if files else None
     if files_schema is None or not files_schema.others:
-        return await empty_floor(scratch, files_schema)
+        return await empty_floor(session, files_schema)
     try:
-        source = await _support(scratch, source, files_schema)
-        return Floor(source=source, schema=await scratch.schema(source), files_schema=files_schema)
+        source = await _support(session, source, files_schema)
+        return Floor(source=source, schema=await session.schema(source), files_schema=files_schema)
     except (ScratchRefused, UnsupportedChange):  # some of them need tables
-        return await empty_floor(scratch, files_schema)
+        return await empty_floor(session, files_schema)
 
 
 async def compare_with_models(
-    scratch: ScratchSession,
+    session: ScratchSession,
     files: Sequence[Migration],
     *,
     from_live: bool = False,
@@ -157,7 +157,7 @@ async def compare_with_models(
     """Return the two schemas of ``make-migrations``: files or live database, and models.
 
     Args:
-        scratch: The session that tries SQL.
+        session: The session that tries SQL.
         files: The migration files.
         from_live: Compare the live database instead of the files.
         keep_going: Leave out the parts of models that the server refuses, and their dependents.
@@ -166,35 +166,35 @@ async def compare_with_models(
         ConfigurationError: The models cannot be read.
         ScratchRefused: Files or models do not run in an empty database.
     """
-    config = scratch.config
+    config = session.config
     build_accepted = partial(_build_accepted, keep_going=keep_going)
 
     async def models() -> tuple[DesiredState, Schema | ScratchRefused]:
         telemetry.doing("reading the models")
-        state = await _import(scratch, keep_going=keep_going)
-        return await build_accepted(state, lambda some: _try_source(scratch, some.source))
+        state = await _import(session, keep_going=keep_going)
+        return await build_accepted(state, lambda some: _try_source(session, some.source))
 
     async def base() -> tuple[Source, Schema, frozenset[Ref]]:
         if from_live:
-            floor = await floor_of(scratch, files)
-            return await build_live(scratch, await read_live_schema(scratch, floor))
+            floor = await floor_of(session, files)
+            return await build_live(session, await read_live_schema(session, floor))
         source = files_source(files)
-        return source, await scratch.schema(source), frozenset()
+        return source, await session.schema(source), frozenset()
 
     if not from_live:
-        await scratch.prepare(files_source(files))
+        await session.prepare(files_source(files))
     apart = is_shared(migration.upgrade.text for migration in files)
     (state, alone), (source, current, unbuilt) = await run_concurrently(models, base, apart=apart)
     telemetry.doing("comparing")
     state, desired = await build_accepted(
-        state, lambda it: _build_on_top(scratch, it, source, current, models_schema=alone)
+        state, lambda it: _build_on_top(session, it, source, current, models_schema=alone)
     )
-    desired, preserved = await _preserve(scratch, files, desired)
+    desired, preserved = await _preserve(session, files, desired)
     both = (current, desired)
     refused, dependents = _without_refused(state, *both)
     current, desired, left = comparable(current, desired, unbuilt | refused)
     desired = keep_unmanaged_tables(config, current, desired)
-    desired = await normalize_schema(scratch, current, desired)
+    desired = await normalize_schema(session, current, desired)
     comparison = SchemaComparison(
         source=source,
         current=current,
@@ -208,24 +208,24 @@ async def compare_with_models(
     return without_undeclared(config, comparison, "model")
 
 
-async def _import(scratch: ScratchSession, *, keep_going: bool) -> DesiredState:
+async def _import(session: ScratchSession, *, keep_going: bool) -> DesiredState:
     """Import the desired state, with generated columns as the scratch server has them."""
-    config, dialect, setup = scratch.config, scratch.authoring_dialect, await set_up_of(scratch)
+    config, dialect, setup = session.config, session.authoring_dialect, await set_up_of(session)
     how = Compilation(config=config, dialect=dialect, setup=setup, keep_going=keep_going)
     state = await import_desired(how)
-    if state.storage_undecided and not dialect.has_virtual_columns(await scratch.server_version()):
+    if state.storage_undecided and not dialect.has_virtual_columns(await session.server_version()):
         return await import_desired(replace(how, stored=True))
     return state
 
 
 async def _preserve(
-    scratch: ScratchSession, files: Sequence[Migration], desired: Schema
+    session: ScratchSession, files: Sequence[Migration], desired: Schema
 ) -> tuple[Schema, frozenset[Ref]]:
     """Return *desired* with the objects of handwritten *files*, and those objects."""
-    if scratch.config.schema_paths:
+    if session.config.schema_paths:
         return desired, frozenset()
     handwritten = [migration for migration in files if "generated" not in migration.declares]
-    return await preserve_unmanaged(scratch, files, handwritten, desired)
+    return await preserve_unmanaged(session, files, handwritten, desired)
 
 
 def without_undeclared(
@@ -281,9 +281,9 @@ def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
     yield from (each.ref for each in schema.of(SchemaSequence) if belongs(each, names))
 
 
-async def build_live(scratch: ScratchSession, live: Live) -> tuple[Source, Schema, frozenset[Ref]]:
+async def build_live(session: ScratchSession, live: Live) -> tuple[Source, Schema, frozenset[Ref]]:
     """Return the source of a live database, its schema in scratch, and the missing objects."""
-    schema = await scratch.schema(live.source)
+    schema = await session.schema(live.source)
     return live.source, with_others(schema, live.read.others), live.unbuilt
 
 
@@ -293,10 +293,10 @@ def keep_unmanaged_tables(config: DatabaseConfig, current: Schema, desired: Sche
     return with_ledgers(current, virtual, config.ledger_schema)
 
 
-async def _try_source(scratch: ScratchSession, source: Source) -> Schema | ScratchRefused:
+async def _try_source(session: ScratchSession, source: Source) -> Schema | ScratchRefused:
     """Return the schema of *source* in an empty database, or the error for a missing object."""
     try:
-        return await scratch.schema(source)
+        return await session.schema(source)
     except ScratchRefused as error:
         if error.cause != "missing object":
             raise
@@ -320,7 +320,7 @@ async def _build_accepted(
 
 
 async def _build_on_top(
-    scratch: ScratchSession,
+    session: ScratchSession,
     state: DesiredState,
     source: Source,
     current: Schema,
@@ -331,12 +331,12 @@ async def _build_on_top(
     if isinstance(models_schema, Schema):
         return models_schema
     try:
-        support = await _support(scratch, source, current)
+        support = await _support(session, source, current)
     except (ScratchRefused, UnsupportedChange):
         support = EMPTY
     if not support.parts:
-        return await scratch.schema(state.source)
-    built_schema = await scratch.schema(_chain(support, state.source))
+        return await session.schema(state.source)
+    built_schema = await session.schema(_chain(support, state.source))
     # Dropped tables leave their publications, which is no change of the models.
     there = {other.ref: other for other in current.others}
     return with_others(built_schema, (there.get(other.ref, other) for other in built_schema.others))
@@ -353,12 +353,12 @@ def _chain(first: Source, second: Source) -> Source:
     return Source(parts=(*first.parts, "then", *second.parts), build=build)
 
 
-async def _support(scratch: ScratchSession, source: Source, current: Schema) -> Source:
+async def _support(session: ScratchSession, source: Source, current: Schema) -> Source:
     """Return the source of objects that tables may need and models cannot express.
 
     Only *source* itself builds the objects that dbwarden does not write.
     """
-    empty = await scratch.schema(EMPTY)
+    empty = await session.schema(EMPTY)
     needs = current.needs()
     others = (other.ref for other in current.others)
     refs = independent(current) | reachable(others, lambda ref: needs.get(ref, ()))
@@ -367,9 +367,9 @@ async def _support(scratch: ScratchSession, source: Source, current: Schema) -> 
     )
     subset = replace(empty, objects=tuple(objects), dependencies=current.dependencies)
     if not subset.others:
-        return await schema_source(scratch, subset, empty)
+        return await schema_source(session, subset, empty)
     subset = with_others(subset, current.others)
-    return _chain(source, await schema_source(scratch, subset, current))
+    return _chain(source, await schema_source(session, subset, current))
 
 
 _ON_TABLES = (

@@ -101,10 +101,10 @@ def _context(value: Any, table: Table | None) -> _Context | None:
 
 
 async def with_same_expressions(
-    scratch: ScratchSession, both: tuple[Schema, Schema], pairs: Pairs
+    session: ScratchSession, both: tuple[Schema, Schema], pairs: Pairs
 ) -> Pairs:
     """Return *pairs*; the second of each has the equal expressions of the first."""
-    spell = scratch.authoring_dialect.replace_synonyms
+    spell = session.authoring_dialect.replace_synonyms
     plain = {
         key: (
             old,
@@ -130,7 +130,7 @@ async def with_same_expressions(
         use_equal_expressions(*plain[key], ask(*context))
     if not expressions:
         return plain
-    meanings = await _meanings(scratch, both[0], list(expressions))
+    meanings = await _meanings(session, both[0], list(expressions))
     routines = frozenset(item.name.name for schema in both for item in schema.of(Routine))
 
     def answer(first: _Context, second: _Context) -> Same:
@@ -189,27 +189,27 @@ def _contexts(
 
 
 async def _meanings(
-    scratch: ScratchSession, schema: Schema, expressions: Iterable[Expression]
+    session: ScratchSession, schema: Schema, expressions: Iterable[Expression]
 ) -> dict[Expression, str | None]:
     """Return the server's normal form of each expression; ``None`` if it is unknown."""
-    meanings = await _ask_server(scratch, _SCRATCH, list(expressions))
+    meanings = await _ask_server(session, _SCRATCH, list(expressions))
     unknown = [expression for expression, meaning in meanings.items() if meaning is None]
     if unknown:
-        empty = await scratch.schema(EMPTY)
+        empty = await session.schema(EMPTY)
         support = types_and_functions(schema, empty)
         if support != empty:
             try:
-                source = await schema_source(scratch, support, empty)
-                meanings |= await _ask_server(scratch, _named(source), unknown)
+                source = await schema_source(session, support, empty)
+                meanings |= await _ask_server(session, _named(source), unknown)
             except (UnsupportedChange, StatementFailed):
                 pass  # The functions have other dependencies, so these stay unknown.
     return meanings
 
 
 async def _ask_server(
-    scratch: ScratchSession, source: Source, expressions: list[Expression]
+    session: ScratchSession, source: Source, expressions: list[Expression]
 ) -> dict[Expression, str | None]:
-    return dict(zip(expressions, await scratch.normalize(source, expressions), strict=True))
+    return dict(zip(expressions, await session.normalize(source, expressions), strict=True))
 
 
 def _named(source: Source) -> Source:

@@ -16,14 +16,14 @@ from dbwarden.schema import Enum, Schema
 
 
 async def decide_fills(
-    scratch: ScratchSession, source: Source, task: Task, *, unproven: bool = False
+    session: ScratchSession, source: Source, task: Task, *, unproven: bool = False
 ) -> Mapping[str, str]:
     """Return a value for each column that needs one for existing rows.
 
     A value that the database refuses is reported, and asked for again if a prompt is available.
 
     Args:
-        scratch: The session that tries values.
+        session: The session that tries values.
         source: Builds the database that the migration is for.
         task: The input of the plan, with the renames, and the values from flags.
         unproven: Whether to skip the test of values from flags.
@@ -33,7 +33,7 @@ async def decide_fills(
             value of a flag.
     """
     task = replace(task, answers=replace(task.answers, online=False))  # the plain form tells
-    trial = _Trial(scratch=scratch, source=source, task=task)
+    trial = _Trial(session=session, source=source, task=task)
     fills: dict[str, str] = {}
     for name, value in task.decisions.fills.items():
         if not unproven and (wrong := await trial.refusal(fills, name, value)):
@@ -68,20 +68,20 @@ async def decide_fills(
 class _Trial:
     """The upgrade of a task with values for existing rows, in copies without rows."""
 
-    scratch: ScratchSession
+    session: ScratchSession
     source: Source
     task: Task
 
     def upgrade(self, fills: Mapping[str, str]) -> Sequence[PlannedStatement]:
         """Return the statements of the upgrade with *fills*."""
         task = replace(self.task, decisions=replace(self.task.decisions, fills=fills))
-        return render(self.scratch.authoring_dialect, task, task.changes, task.options)
+        return render(self.session.authoring_dialect, task, task.changes, task.options)
 
     async def error(self, fills: Mapping[str, str]) -> str | None:
         """Run the upgrade with *fills*, and return the server's error."""
         statements = [statement.text for statement in self.upgrade(fills)]
         try:
-            async with self.scratch.borrow_copy(self.source) as database:
+            async with self.session.borrow_copy(self.source) as database:
                 await database.execute(statements)
         except ScratchRefused as error:
             return error.reason

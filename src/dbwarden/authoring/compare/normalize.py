@@ -55,23 +55,23 @@ def differing(one: Leaves, other: Leaves) -> list[Hashable]:
     return [key for key, value in one.items() if key in other and other[key] != value]
 
 
-async def normalize_schema(scratch: ScratchSession, current: Schema, desired: Schema) -> Schema:
+async def normalize_schema(session: ScratchSession, current: Schema, desired: Schema) -> Schema:
     """Return *desired* with the spelling of *current* wherever the two mean the same."""
-    desired = scratch.authoring_dialect.match_names(current, desired)
+    desired = session.authoring_dialect.match_names(current, desired)
     old, new = unequal_leaves(current, desired)
     pairs = {key: (old[key], new[key]) for key in differing(old, new)}
     if not pairs:
         return desired
-    compared = await with_same_expressions(scratch, (current, desired), pairs)
+    compared = await with_same_expressions(session, (current, desired), pairs)
     new = {**new, **{key: other for key, (_, other) in compared.items()}}
     desired = with_leaves(desired, new)
     unlike = differing(old, new)
-    plain = {key: scratch.authoring_dialect.are_equivalent(old[key], new[key]) for key in unlike}
+    plain = {key: session.authoring_dialect.are_equivalent(old[key], new[key]) for key in unlike}
     if None not in plain.values():
         return with_leaves(desired, {key: old[key] for key, same in plain.items() if same})
     try:
-        old_again = leaves(await _print_again(scratch, current))
-        new_again = leaves(await _print_again(scratch, desired))
+        old_again = leaves(await _print_again(session, current))
+        new_again = leaves(await _print_again(session, desired))
     except (UnsupportedChange, StatementFailed):
         # A schema that cannot be built in one go is compared without rebuilding.
         return desired
@@ -83,9 +83,9 @@ async def normalize_schema(scratch: ScratchSession, current: Schema, desired: Sc
     return with_leaves(desired, same) if same else desired
 
 
-async def _print_again(scratch: ScratchSession, schema: Schema) -> Schema:
-    empty = await scratch.schema(EMPTY)
-    return await scratch.schema(await schema_source(scratch, buildable(schema, empty), empty))
+async def _print_again(session: ScratchSession, schema: Schema) -> Schema:
+    empty = await session.schema(EMPTY)
+    return await session.schema(await schema_source(session, buildable(schema, empty), empty))
 
 
 def with_leaves(schema: Schema, replaced: Leaves) -> Schema:
@@ -102,7 +102,7 @@ def _table_with(table: Table, replaced: Leaves) -> Table:
     return table.map_parts(lambda part: replaced.get((table.name, part.kind, part.key), part))
 
 
-async def confirm_hints(scratch: ScratchSession, schema: Schema, words: Hints) -> Hints:
+async def confirm_hints(session: ScratchSession, schema: Schema, words: Hints) -> Hints:
     """Return the hints in *words* that equal the expressions of *schema*."""
     default = schema.default_namespace
     pairs: dict[Hashable, tuple[Any, Any]] = {}
@@ -112,7 +112,7 @@ async def confirm_hints(scratch: ScratchSession, schema: Schema, words: Hints) -
                 own = with_hints(part, table.name, words, default)
                 if own != part:
                     pairs[key] = (part, own)
-    compared = await with_same_expressions(scratch, (schema, schema), pairs)
+    compared = await with_same_expressions(session, (schema, schema), pairs)
     wrong = {
         (key[0].name, key[2])
         for key, (part, own) in compared.items()

@@ -16,7 +16,7 @@ from dbwarden.schema import ON_TABLES, MaterializedView, Ref, Schema, Trigger, V
 
 
 async def follow_renames(
-    scratch: ScratchSession,
+    session: ScratchSession,
     comparison: SchemaComparison,
     renames: Sequence[Renaming],
     in_use: Sequence[Rename] = (),
@@ -31,7 +31,7 @@ async def follow_renames(
     """
     if not comparison.preserved:
         return comparison
-    there = await _renamed(scratch, comparison, add_temporary_renames(comparison.current, renames))
+    there = await _renamed(session, comparison, add_temporary_renames(comparison.current, renames))
     names = {preserved: renamed_ref(preserved, renames) for preserved in comparison.preserved}
     homes = {table.name for table in comparison.desired.tables}
     homes |= {view.name for view in (*there.of(View), *comparison.desired.of(View))}
@@ -51,7 +51,7 @@ async def follow_renames(
 
 
 async def _renamed(
-    scratch: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
+    session: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
 ) -> Schema:
     """Return the schema after *renames*, which the server applies to dependents."""
     if not renames:
@@ -59,7 +59,7 @@ async def _renamed(
     current = comparison.current
     rest = tuple(it for it in current.objects if not isinstance(it, View | Trigger))
     bare = replace(current, objects=rest, dependencies=())
-    rendered = scratch.authoring_dialect.render(
+    rendered = session.authoring_dialect.render(
         renames, current=bare, desired=apply_renames(bare, renames)
     )
     statements = [statement.text for statement in rendered]
@@ -68,7 +68,7 @@ async def _renamed(
         await comparison.source.build(database)
         await database.execute(statements)
 
-    return await scratch.schema(Source(parts=(*comparison.source.parts, *statements), build=build))
+    return await session.schema(Source(parts=(*comparison.source.parts, *statements), build=build))
 
 
 def _refuse_readers_of_what_goes(

@@ -65,7 +65,7 @@ class Ends:
 
 
 async def must_equal(
-    scratch: ScratchSession,
+    session: ScratchSession,
     actual: Schema,
     expected: Schema,
     migration: Migration,
@@ -78,7 +78,7 @@ async def must_equal(
         NotProven: Names the differences.
     """
     actual = with_others(without(actual, left), expected.others)
-    if changes := await differences(scratch, actual, expected):
+    if changes := await differences(session, actual, expected):
         default = expected.default_namespace
         listed = shorten([display_name(change.ref, default) for change in changes], SHOWN)
         raise NotProven(
@@ -89,11 +89,11 @@ async def must_equal(
 
 
 async def differences(
-    scratch: ScratchSession, actual: Schema, expected: Schema
+    session: ScratchSession, actual: Schema, expected: Schema
 ) -> tuple[Change, ...]:
     """Return the changes between two schemas, without those in spelling only."""
     left = diff(actual, expected)
-    return diff(actual, await normalize_schema(scratch, actual, expected)) if left else ()
+    return diff(actual, await normalize_schema(session, actual, expected)) if left else ()
 
 
 def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: bool = True) -> str:

@@ -24,7 +24,7 @@ Locks = tuple[TracedStatement, ...]
 
 
 async def prove(
-    scratch: ScratchSession, source: Source, ends: Ends, migrations: Sequence[Migration]
+    session: ScratchSession, source: Source, ends: Ends, migrations: Sequence[Migration]
 ) -> tuple[Proof, ...]:
     """Run *migrations* up, each of them down, and up again in copies of what *source* builds.
 
@@ -32,7 +32,7 @@ async def prove(
     exactly to the schema that was read before its upgrade.
 
     Args:
-        scratch: The session that provides the databases.
+        session: The session that provides the databases.
         source: Builds the database that the migrations are for.
         ends: The schema of that database, and the expected one after the upgrades.
         migrations: Parsed from the exact texts that will be written.
@@ -44,7 +44,7 @@ async def prove(
     """
 
     async def empty() -> tuple[Sequence[Schema], Sequence[Locks]]:
-        return await _without_rows(scratch, source, ends, migrations)
+        return await _without_rows(session, source, ends, migrations)
 
     async def filled() -> tuple[RowTrial, ...]:
         touched = (with_touched_tables(ends.current, each).tables for each in migrations)
@@ -53,7 +53,7 @@ async def prove(
         if not kept:
             return tuple(NOTHING for _ in migrations)
         schema = replace(ends.current, tables=kept)
-        return await try_filled(await scratch.copy(source), schema, migrations)
+        return await try_filled(await session.copy(source), schema, migrations)
 
     what = "the migration" if len(migrations) == 1 else f"{len(migrations)} files"
     telemetry.doing(f"proving {what}: up, down and up again")
@@ -61,8 +61,8 @@ async def prove(
     apart = is_shared(section.text for section in sections)
     (states, locks), rows = await run_concurrently(empty, filled, apart=apart)
     run = Run(before=ends.current, after=ends.desired, migrations=tuple(migrations))
-    await prove_writes(scratch, partial(scratch.copy, source), run)
-    server = (await scratch.scratch_server()).version
+    await prove_writes(session, partial(session.copy, source), run)
+    server = (await session.scratch_server()).version
     return tuple(
         Proof(
             server=server,
@@ -76,25 +76,25 @@ async def prove(
 
 
 async def _without_rows(
-    scratch: ScratchSession, source: Source, ends: Ends, migrations: Sequence[Migration]
+    session: ScratchSession, source: Source, ends: Ends, migrations: Sequence[Migration]
 ) -> tuple[Sequence[Schema], Sequence[Locks]]:
     """Run *migrations* in empty tables; return the schema after each, and its locks."""
-    database = await scratch.copy(source)
+    database = await session.copy(source)
     last, left = migrations[-1], ends.left
     states = [ends.current]
     for migration in migrations:
         await database.replay(migration, migration.upgrade)
         # A backfill does not change the schema.
         states.append(states[-1] if migration.backfill is not None else await database.read())
-    await must_equal(scratch, states[-1], ends.desired, last, "upgrade", left)
+    await must_equal(session, states[-1], ends.desired, last, "upgrade", left)
     if not all(migration.is_reversible for migration in migrations):
-        database = await scratch.copy(source)
+        database = await session.copy(source)
     else:
         for migration, before in reversed(tuple(zip(migrations, states[:-1], strict=True))):
             if migration.rollback is not None and migration.backfill is None:
                 await database.replay(migration, migration.rollback)
                 there = await database.read()
-                await must_equal(scratch, there, before, migration, "rollback", left)
+                await must_equal(session, there, before, migration, "rollback", left)
     locks: list[Locks] = []
     for migration in migrations:
         if migration.backfill is None:
@@ -102,5 +102,5 @@ async def _without_rows(
         else:
             await database.replay(migration, migration.upgrade)
             locks.append(())
-    await must_equal(scratch, await database.read(), ends.desired, last, "second upgrade", left)
+    await must_equal(session, await database.read(), ends.desired, last, "second upgrade", left)
     return states[1:], locks

@@ -38,22 +38,22 @@ EXPECTED = {
 SHOWN = 100
 
 
-async def find_rewritten(scratch: ScratchSession, source: Source, task: Task) -> frozenset[str]:
+async def find_rewritten(session: ScratchSession, source: Source, task: Task) -> frozenset[str]:
     """Return the columns whose plain change rewrites or scans their table, measured in scratch."""
     changes = task.changes
     default = task.desired.default_namespace
     if not any(_label(change, default) for change in changes):
         return frozenset()
-    statements = scratch.authoring_dialect.render(
+    statements = session.authoring_dialect.render(
         changes,
         current=task.current,
         desired=task.desired,
         options=replace(task.options, online=False, renames_in_use=()),
     )
     text = ";\n".join(item.text for item in statements)
-    plain = as_migration(Path("plain.sql"), text, scratch.config.database_name)
+    plain = as_migration(Path("plain.sql"), text, session.config.database_name)
     try:
-        async with scratch.borrow_copy(source) as database:
+        async with session.borrow_copy(source) as database:
             observed = await database.observe(plain, plain.upgrade)
     except ScratchRefused:
         return frozenset()  # the proof reports it
@@ -86,7 +86,7 @@ def _label(change: Change, default_namespace: str | None) -> str | None:
 
 
 async def refuse_rewrites(
-    scratch: ScratchSession,
+    session: ScratchSession,
     source: Source,
     migrations: Sequence[Migration],
     answers: Answers,
@@ -104,7 +104,7 @@ async def refuse_rewrites(
     excused = {"not-null-scan"} if answers.allow_failing_on_rows else set()
     rules = [RULES[name] for name in REFUSED if name not in excused]
     expected: list[tuple[str, ...]] = []
-    async with scratch.borrow_copy(source) as database:
+    async with session.borrow_copy(source) as database:
         for migration in migrations:
             if migration.backfill is not None:
                 await database.replay(migration, migration.upgrade)

@@ -24,20 +24,20 @@ Copy = Callable[[], Awaitable[ScratchDatabase]]
 """Returns a new copy of the database before the set."""
 
 
-async def prove_writes(scratch: ScratchSession, copy: Copy, run: Run) -> None:
+async def prove_writes(session: ScratchSession, copy: Copy, run: Run) -> None:
     """Write while the files of *run* run up and down in copies of the database before them.
 
     Raises:
         NotProven: A write was lost or refused; names it, with the file and line that it followed.
     """
     is_set = any(migration.backfill is not None for migration in run.migrations)
-    if not scratch.authoring_dialect.online_forms or not is_set:
+    if not session.authoring_dialect.online_forms or not is_set:
         return
     tables = written_tables(run.before, run.after)
     if not tables:
         return
     telemetry.doing(f"proving {len(run.migrations)} files while an application writes")
-    proof = _Proof(scratch, copy, run)
+    proof = _Proof(session, copy, run)
     if await proof.expect(tables):
         await proof.prove()
 
@@ -46,7 +46,7 @@ async def prove_writes(scratch: ScratchSession, copy: Copy, run: Run) -> None:
 class _Proof:
     """Runs the set while an application writes; if a file fails then, finds the write."""
 
-    scratch: ScratchSession
+    session: ScratchSession
     copy: Copy
     run: Run
     expected: Sequence[Expected] = ()
@@ -90,8 +90,8 @@ class _Proof:
     async def _client(self) -> AsyncGenerator[ScratchClient]:
         """Connect an application to a copy, and drop the copy at the end."""
         database = await self.copy()
-        connecting = self.scratch.authoring_dialect.client(database)
+        connecting = self.session.authoring_dialect.client(database)
         assert connecting is not None
         async with connecting as client:
             yield client
-        await (await self.scratch.scratch_server()).discard(database)
+        await (await self.session.scratch_server()).discard(database)
