@@ -3,7 +3,6 @@
 from dbwarden.schema.base import Part as Part
 from dbwarden.schema.code import Aggregate as Aggregate
 from dbwarden.schema.code import DefaultPrivileges as DefaultPrivileges
-from dbwarden.schema.code import EventTrigger as EventTrigger
 from dbwarden.schema.code import Grant as Grant
 from dbwarden.schema.code import MaterializedView as MaterializedView
 from dbwarden.schema.code import PlainObject as PlainObject

@@ -6,7 +6,7 @@ Definitions are stored as the server prints them.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dbwarden.schema.base import Global, OnTable, Overloaded, Qualified
+from dbwarden.schema.base import OnTable, Overloaded, Qualified
 from dbwarden.schema.kinds import ObjectKind
 from dbwarden.schema.names import QualifiedName, Ref, ref_of
 from dbwarden.schema.tables import Index, Parameters
@@ -82,17 +82,6 @@ class Trigger(OnTable):
 
     kind: ClassVar[ObjectKind] = ObjectKind.TRIGGER
     definition: str
-    enabled: str = "ENABLE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventTrigger(Global):
-    """A trigger on DDL events; ``enabled`` as on :class:`Trigger`."""
-
-    kind: ClassVar[ObjectKind] = ObjectKind.EVENT_TRIGGER
-    event: str
-    function: str
-    tags: tuple[str, ...] = ()
     enabled: str = "ENABLE"
 
 

@@ -8,7 +8,6 @@ from typing import TypeVar
 from dbwarden.schema.code import (
     Aggregate,
     DefaultPrivileges,
-    EventTrigger,
     Grant,
     MaterializedView,
     PlainObject,
@@ -37,7 +36,6 @@ SchemaObject = (
     | Routine
     | Aggregate
     | Trigger
-    | EventTrigger
     | Rule
     | Policy
     | Statistics

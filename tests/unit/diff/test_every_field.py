@@ -18,7 +18,6 @@ from dbwarden.schema import (
     Domain,
     DomainCheck,
     Enum,
-    EventTrigger,
     Exclusion,
     Extension,
     ForeignKey,
@@ -229,10 +228,6 @@ OBJECTS: list[tuple[Any, dict[str, Any]]] = [
     (
         Trigger(name="g", table=T, definition="CREATE 1"),
         {"definition": "CREATE 2", **ENABLED},
-    ),
-    (
-        EventTrigger(name="e", event="sql_drop", function="f"),
-        {"event": "ddl_command_end", "function": "g", "tags": ("DROP TABLE",), **ENABLED},
     ),
     (
         Rule(name="r", table=T, definition="CREATE RULE 1"),

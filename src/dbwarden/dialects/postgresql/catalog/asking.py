@@ -72,7 +72,6 @@ def _rare(rows: Rows, version: int) -> Iterator[PlannedQuery]:
         yield PlannedQuery(field="aggregates", sql=queries.AGGREGATES)
     rare: Mapping[str, LiteralString] = {
         "triggers": queries.TRIGGERS,
-        "event_triggers": queries.EVENT_TRIGGERS,
         "rules": queries.RULES,
         "policies": queries.POLICIES,
         "statistics": queries.STATISTICS,

@@ -27,7 +27,6 @@ from dbwarden.schema import (
     Domain,
     DomainCheck,
     Enum,
-    EventTrigger,
     Extension,
     Grant,
     MaterializedView,
@@ -110,13 +109,6 @@ def _named(rows: Rows) -> Found:
             version=None if row["version"] == row["default_version"] else row["version"],
         )
         yield classes.EXTENSION, row["oid"], extension
-    for row in rows.event_triggers:
-        trigger = EventTrigger(
-            **same_named(row, "name", "event", "function"),
-            tags=tuple(row["tags"] or ()),
-            enabled=ENABLED[row["enabled"]],
-        )
-        yield classes.EVENT_TRIGGER, row["oid"], trigger
 
 
 def _types(directory: Directory, parts: Parts, rows: Rows) -> Found:

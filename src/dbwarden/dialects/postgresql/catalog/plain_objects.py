@@ -118,6 +118,18 @@ FROM pg_operator o WHERE o.oprcode <> 0
 """
 
 
+_EVENT_TRIGGERS: LiteralString = r"""
+SELECT 'event trigger', 'pg_event_trigger'::regclass, v.oid, NULL, v.evtname::text, NULL,
+       ARRAY[['definition', 'ON ' || v.evtevent
+              || coalesce(E'\n    WHEN TAG IN (' || (SELECT string_agg(quote_literal(t.tag), ', ')
+                                                     FROM unnest(v.evttags) t (tag)) || ')', '')
+              || E'\n    EXECUTE PROCEDURE ' || v.evtfoid::regproc || '()'],
+             ['enabled', CASE v.evtenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA'
+                                           WHEN 'A' THEN 'ENABLE ALWAYS' END]]
+FROM pg_event_trigger v
+"""
+
+
 # The last rows are the tables of a publication, on which it depends through a catalog of its own.
 def _publications(version: int) -> LiteralString:
     filters: LiteralString = (
@@ -344,6 +356,7 @@ def plain_objects(version: int) -> LiteralString:
         _SERVERS,
         _publications(version),
         _subscriptions(version),
+        _EVENT_TRIGGERS,
         _OPERATORS,
         _CASTS,
         _TEXT_SEARCH,

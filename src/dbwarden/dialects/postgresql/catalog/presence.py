@@ -20,7 +20,6 @@ _FREQUENT: dict[str, LiteralString] = {
 _RARE: dict[str, LiteralString] = {
     "routines": "FROM pg_proc WHERE oid >= 16384",
     "triggers": "FROM pg_trigger WHERE NOT tgisinternal",
-    "event_triggers": "FROM pg_event_trigger",
     "rules": "FROM pg_rewrite WHERE oid >= 16384",
     "policies": "FROM pg_policy",
     "statistics": "FROM pg_statistic_ext",
@@ -28,7 +27,15 @@ _RARE: dict[str, LiteralString] = {
 _PLAIN_OBJECTS: tuple[LiteralString, ...] = (
     *("pg_operator", "pg_opclass", "pg_collation", "pg_conversion", "pg_ts_config"),
     *("pg_ts_dict", "pg_cast", "pg_foreign_server", "pg_foreign_data_wrapper", "pg_language"),
-    *("pg_am", "pg_publication", "pg_opfamily", "pg_transform", "pg_ts_parser", "pg_ts_template"),
+    *(
+        "pg_am",
+        "pg_event_trigger",
+        "pg_publication",
+        "pg_opfamily",
+        "pg_transform",
+        "pg_ts_parser",
+        "pg_ts_template",
+    ),
 )
 
 

@@ -326,12 +326,6 @@ WHERE {SYSTEM} AND NOT g.tgisinternal AND g.tgparentid = 0
 """
 
 
-EVENT_TRIGGERS: LiteralString = f"""
-SELECT v.oid::int8 AS oid, v.evtname::text AS name, v.evtevent::text AS event,
-       v.evtfoid::regproc::text AS function, v.evtenabled::text AS enabled, v.evttags AS tags
-FROM pg_event_trigger v WHERE NOT {is_extension_owned("pg_event_trigger", "v.oid")}
-"""
-
 RULES: LiteralString = f"""
 SELECT r.oid::int8 AS oid, r.ev_class::int8 AS relation, r.rulename::text AS name,
        r.ev_enabled::text AS enabled,

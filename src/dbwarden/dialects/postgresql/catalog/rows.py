@@ -33,7 +33,6 @@ class Rows:
     routines: Sequence[Row] = ()
     aggregates: Sequence[Row] = ()
     triggers: Sequence[Row] = ()
-    event_triggers: Sequence[Row] = ()
     rules: Sequence[Row] = ()
     policies: Sequence[Row] = ()
     statistics: Sequence[Row] = ()

@@ -12,12 +12,11 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements, comment, ref_sql
 from dbwarden.dialects.postgresql.ddl.tables import STORAGE
-from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
+from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.compare import pair
 from dbwarden.schema import (
     Aggregate,
-    EventTrigger,
     MaterializedView,
     Policy,
     Routine,
@@ -28,17 +27,7 @@ from dbwarden.schema import (
     ViewColumn,
 )
 
-Code = (
-    View
-    | MaterializedView
-    | Routine
-    | Aggregate
-    | Trigger
-    | EventTrigger
-    | Rule
-    | Policy
-    | Statistics
-)
+Code = View | MaterializedView | Routine | Aggregate | Trigger | Rule | Policy | Statistics
 
 
 def create_code(ctx: Context, obj: Code) -> Statements:
@@ -83,10 +72,6 @@ def _create_text(ctx: Context, obj: Code) -> str:
             return f"CREATE AGGREGATE {name} (\n    {inside}\n)"
         case Trigger() | Rule():
             return obj.definition
-        case EventTrigger():
-            tags = clause("\n    WHEN TAG IN ({})", ", ".join(map(text_literal, obj.tags)))
-            head = f"CREATE EVENT TRIGGER {quote(obj.name)} ON {obj.event}{tags}"
-            return f"{head}\n    EXECUTE PROCEDURE {obj.function}()"
         case Policy():
             return _policy_text(ctx, obj)
         case Statistics():
@@ -98,7 +83,7 @@ def _as_created(obj: Code) -> Code:
     match obj:
         case View() | MaterializedView():
             return replace(obj, columns=())
-        case Trigger() | EventTrigger() | Rule():
+        case Trigger() | Rule():
             return replace(obj, enabled="ENABLE")
         case Statistics():
             return replace(obj, target=None)
@@ -114,8 +99,6 @@ def _settings(ctx: Context, before: Code, after: Code) -> Statements:
         case MaterializedView() as was, MaterializedView() as view:
             yield from _storage(ctx.name(view.name), was, view)
             yield from _columns(ctx, was.columns, view)
-        case EventTrigger() as was, EventTrigger() as now if was.enabled != now.enabled:
-            yield f"ALTER EVENT TRIGGER {quote(now.name)} {now.enabled}"
         case (Trigger() | Rule()) as was, (Trigger() | Rule()) as now:
             if was.enabled != now.enabled:
                 what = f"{now.enabled} {now.kind.value.upper()} {quote(now.name)}"

@@ -1,7 +1,8 @@
 """Render objects of kinds without a class of their own, from their clauses. Pure.
 
-The texts of the clauses are SQL. CREATE has them in their order, unless the kind has a row in
-:data:`FORMS`, which also says how ALTER changes the clauses that the table of kinds has in place.
+The texts of the clauses are SQL. CREATE has them in their order, unless the row of the kind in
+:data:`FORMS` has another form. The row also says how ALTER changes the clauses that can change in
+place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +21,14 @@ AlterClause = Callable[[str, str | None, str | None], Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """The SQL of one kind: after ``CREATE name`` and after ``ALTER name``.
+    """The SQL of one kind: after ``CREATE name``, if it is not the clauses, and ``ALTER name``.
 
     ``alter_new`` are the words of clauses that only ALTER can add, to a new object, too. ``notes``
     explain CREATE and the ALTER of some clauses. ``remote``: DROP contacts another server, and
     loses a state that CREATE does not restore.
     """
 
-    create: Callable[[Words], Sequence[str]]
+    create: Callable[[Words], Sequence[str]] | None = None
     alter: Mapping[str, AlterClause] = field(default_factory=dict)
     alter_new: tuple[str, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -127,10 +128,9 @@ FORMS: Mapping[ObjectKind, Form] = {
         },
         remote=True,
     ),
-    ObjectKind.TEXT_SEARCH: Form(
-        create=lambda words: [text for _, text in words["parser"]],
-        alter={"mapping": _alter_mapping},
-        alter_new=("mapping",),
+    ObjectKind.TEXT_SEARCH: Form(alter={"mapping": _alter_mapping}, alter_new=("mapping",)),
+    ObjectKind.EVENT_TRIGGER: Form(
+        alter={"enabled": lambda _, old, new: (new or "ENABLE",)}, alter_new=("enabled",)
     ),
 }
 
@@ -138,32 +138,31 @@ FORMS: Mapping[ObjectKind, Form] = {
 def create_plain(ctx: Context, obj: PlainObject) -> Statements:
     """Create an object."""
     _require_written(obj)
-    form, row = FORMS.get(obj.kind), OBJECT_KINDS[obj.kind]
-    parts = form.create(_words(obj)) if form else [text for _, text in obj.clauses]
-    text = " ".join([f"CREATE {ref_sql(ctx, obj.ref, row.create)}", *parts])
-    yield Sql(text, why=form.notes.get("create") if form else None)
-    later = form.alter_new if form else ()
-    bare = replace(obj, clauses=tuple(it for it in obj.clauses if _word(it) not in later))
-    yield from alter_plain(ctx, bare, obj)
+    form = FORMS.get(obj.kind, Form())
+    clauses = tuple(it for it in obj.clauses if it[0].partition(" ")[0] not in form.alter_new)
+    parts = form.create(_words(obj)) if form.create else [text for _, text in clauses]
+    text = " ".join([f"CREATE {ref_sql(ctx, obj.ref, OBJECT_KINDS[obj.kind].create)}", *parts])
+    yield Sql(text, why=form.notes.get("create"))
+    yield from alter_plain(ctx, replace(obj, clauses=clauses), obj)
 
 
 def alter_plain(ctx: Context, before: PlainObject, after: PlainObject) -> Statements:
     """Alter the clauses of an object that can change in place."""
     _require_written(after)
-    form, head = FORMS.get(after.kind), f"ALTER {ref_sql(ctx, after.ref)}"
+    form, head = FORMS.get(after.kind, Form()), f"ALTER {ref_sql(ctx, after.ref)}"
     old, new = dict(before.clauses), dict(after.clauses)
     for name in dict.fromkeys((*old, *new)):
         if old.get(name) != new.get(name):
             word, _, rest = name.partition(" ")
-            for text in form.alter[word](rest, old.get(name), new.get(name)) if form else ():
-                yield Sql(f"{head} {text}", why=form.notes.get(word) if form else None)
+            for text in form.alter[word](rest, old.get(name), new.get(name)):
+                yield Sql(f"{head} {text}", why=form.notes.get(word))
 
 
 def drop_plain(ctx: Context, obj: PlainObject) -> Statements:
     """Drop an object."""
     _require_written(obj)
-    text, form = f"DROP {ref_sql(ctx, obj.ref)}", FORMS.get(obj.kind)
-    if form is not None and form.remote:
+    text = f"DROP {ref_sql(ctx, obj.ref)}"
+    if FORMS.get(obj.kind, Form()).remote:
         yield Sql(text, transactional=False, destroys=(ctx.label(obj.name),))
     else:
         yield text
@@ -175,10 +174,6 @@ def _require_written(obj: PlainObject) -> None:
             f"dbwarden cannot create, change or drop the {obj.ref}.",
             next_step="Write its SQL into a migration by hand (dbwarden make-migrations --empty).",
         )
-
-
-def _word(clause: tuple[str, str]) -> str:
-    return clause[0].partition(" ")[0]
 
 
 def _words(obj: PlainObject) -> Words:
