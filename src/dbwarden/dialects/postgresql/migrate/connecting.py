@@ -87,14 +87,14 @@ async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
     )
 
 
-async def dial(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
+async def dial(url: DatabaseURL, config: DatabaseConfig, setting: str) -> asyncpg.Connection:
     """Connect to *url*, the *setting* of *config*, each try within ``connect_timeout`` seconds.
 
     Raises:
         ConnectError: As for :func:`open_session`.
     """
 
-    async def once() -> Any:
+    async def once() -> asyncpg.Connection:
         with anyio.move_on_after(config.connect_timeout):
             return await _connect(url, config, setting, own_arguments(url, config))
         raise timed_out(config.connect_timeout, url, config.database_name)
@@ -108,7 +108,7 @@ Arguments = Callable[[DatabaseURL, DatabaseConfig], Sequence[Mapping[str, Any]]]
 
 async def connect_to(
     config: DatabaseConfig, arguments: Arguments, *, migrating: bool = False
-) -> tuple[Any, DatabaseURL]:
+) -> tuple[asyncpg.Connection, DatabaseURL]:
     """Connect to the current URL of *config* within ``connect_timeout``; return both.
 
     Raises:
@@ -127,7 +127,7 @@ async def _connect(
     config: DatabaseConfig,
     setting: str,
     arguments: Sequence[Mapping[str, Any]],
-) -> Any:
+) -> asyncpg.Connection:
     first, *others = arguments
     try:
         raw = await connect(first)
@@ -152,7 +152,7 @@ async def _connect(
     raise failure
 
 
-async def connect(arguments: Mapping[str, Any]) -> Any:
+async def connect(arguments: Mapping[str, Any]) -> asyncpg.Connection:
     """Call ``asyncpg.connect`` so that its exceptions hold no password.
 
     The driver's frames hold it in their variables, which error trackers show. So the frames are

@@ -19,7 +19,7 @@ from dbwarden.errors import ConnectionLost
 from dbwarden.types import DatabaseName
 
 T = TypeVar("T")
-Reconnect = Callable[[], Any]
+Reconnect = Callable[[], Awaitable[asyncpg.Connection]]
 
 _GONE = ("57P01", "57P02", "57P03")
 """The SQLSTATEs with which the server closes our session: shutdown, crash, not ready."""
@@ -51,7 +51,7 @@ class Session:
     """A connection whose running statements can be stopped."""
 
     def __init__(
-        self, raw: Any, database: DatabaseName, reconnect: Reconnect, *, grace: float
+        self, raw: asyncpg.Connection, database: DatabaseName, reconnect: Reconnect, *, grace: float
     ) -> None:
         """Wrap a fresh connection.
 

@@ -137,7 +137,7 @@ _WHERE: LiteralString = (
 
 
 @asynccontextmanager
-async def _live(config: DatabaseConfig) -> AsyncGenerator[Any]:
+async def _live(config: DatabaseConfig) -> AsyncGenerator[asyncpg.Connection]:
     url = await config.resolve_url(migrating=True)
     raw = await dial(url, config, config.url_setting(migrating=True))
     try:
@@ -166,7 +166,7 @@ def _check_default_namespace(config: DatabaseConfig, here: str, row: Sequence[An
 def _embedded_place(server: EmbeddedServer) -> Place:
     folder = str(server.folder)
 
-    async def dial_database(database: str) -> Any:
+    async def dial_database(database: str) -> asyncpg.Connection:
         return await asyncpg.connect(
             host=folder, port=server.port, user="postgres", database=database
         )
@@ -194,7 +194,7 @@ async def _opened(
 async def _on_server(
     url: DatabaseURL, config: DatabaseConfig, setting: str
 ) -> AsyncGenerator[PostgresScratchServer]:
-    async def dial_database(database: str) -> Any:
+    async def dial_database(database: str) -> asyncpg.Connection:
         return await dial(replace(url, database=database), config, setting)
 
     host, port = url.hosts[0] if url.hosts else ("localhost", 5432)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import asyncpg
 
@@ -19,7 +18,7 @@ from dbwarden.files.migration import Migration
 
 
 async def replay_backfill(
-    raw: Any,
+    raw: asyncpg.Connection,
     config: DatabaseConfig,
     migration: Migration,
     steps: Sequence[Step],
@@ -32,7 +31,7 @@ async def replay_backfill(
             or key; has file and line.
     """
 
-    async def reconnect() -> Any:
+    async def reconnect() -> asyncpg.Connection:
         raise NotImplementedError  # only a cancelled statement would need it
 
     database, line = config.database_name, migration.upgrade.line

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import asyncpg
 
@@ -43,7 +43,7 @@ class PostgresScratchClient:
     """A connection of its own; see ``ScratchClient``."""
 
     database: PostgresScratchDatabase
-    raw: Any
+    raw: asyncpg.Connection
 
     async def replay(self, migration: Migration, section: Section, pause: Pause) -> None:
         """Run a section with pauses."""

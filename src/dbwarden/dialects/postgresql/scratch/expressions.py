@@ -8,7 +8,6 @@ one form.
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import asyncpg
 
@@ -70,7 +69,7 @@ def _meaning(match: re.Match[str]) -> str:
 
 
 async def normalize(
-    raw: Any, namespace: str, expressions: Sequence[Expression]
+    raw: asyncpg.Connection, namespace: str, expressions: Sequence[Expression]
 ) -> tuple[str | None, ...]:
     """Return the planner's form of each of *expressions*; ``None`` for those it refuses.
 
@@ -82,7 +81,7 @@ async def normalize(
     return tuple(forms)
 
 
-async def _normalized(raw: Any, expression: Expression) -> str | None:
+async def _normalized(raw: asyncpg.Connection, expression: Expression) -> str | None:
     query = query_of(expression)
     if query is None:
         return None

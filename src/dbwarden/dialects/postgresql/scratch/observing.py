@@ -59,7 +59,7 @@ class Observer:
     sent and observed together.
     """
 
-    raw: Any
+    raw: asyncpg.Connection
     default_namespace: str
     spelled: Callable[[str], str]
     repair: Callable[[asyncpg.PostgresError], Awaitable[bool]]
@@ -347,7 +347,7 @@ def _matters(use: TableUse, changes: Sequence[Change]) -> bool:
 
 
 @contextmanager
-def _notices_of(raw: Any, names: list[str]) -> Iterator[None]:
+def _notices_of(raw: asyncpg.Connection, names: list[str]) -> Iterator[None]:
     """Collect the server's notices about names that it shortens."""
 
     def hear(_: object, message: Any) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import anyio
+import asyncpg
 
 from dbwarden.dialects.authoring import ScratchAddress
 
-Dial = Callable[[str], Awaitable[Any]]
+Dial = Callable[[str], Awaitable[asyncpg.Connection]]
 """Connects to the named database."""
 
 _END_SESSIONS: LiteralString = (
@@ -26,7 +27,7 @@ class Place:
     address: ScratchAddress
 
 
-async def end_sessions(admin: Any, database: str) -> None:
+async def end_sessions(admin: asyncpg.Connection, database: str) -> None:
     """End every session of *database*, so that it can be copied."""
     while await admin.fetchval(_END_SESSIONS, database):  # noqa: ASYNC110
         await anyio.sleep(_PAUSE)

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import asyncpg
+
 from dbwarden.linting.tables import (
     ColumnFacts,
     ConstraintFacts,
@@ -105,14 +107,14 @@ class State:
     counts: Mapping[int, Counts]
 
 
-async def read_counts(raw: Any) -> State:
+async def read_counts(raw: asyncpg.Connection) -> State:
     """Return the state at the beginning of a transaction, with the counts of earlier ones."""
     rows = await raw.fetch(COUNTS)
     return State({}, {}, {row[0]: Counts(row[1], row[2]) for row in rows if row[1] or row[2]})
 
 
 async def read_state(
-    raw: Any, names: Mapping[Key, str], default_namespace: str, *, everything: bool
+    raw: asyncpg.Connection, names: Mapping[Key, str], default_namespace: str, *, everything: bool
 ) -> State:
     """Read the tables that the transaction has locked or, with *everything*, all of them.
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import asyncpg
 
@@ -80,7 +80,9 @@ _DEPTH = 5
 """The maximum depth to which composite types are filled."""
 
 
-async def add_rows(raw: Any, schema: Schema, *, duplicate: bool = False) -> tuple[str, ...]:
+async def add_rows(
+    raw: asyncpg.Connection, schema: Schema, *, duplicate: bool = False
+) -> tuple[str, ...]:
     """Insert up to two rows into each table, and return the tables that have rows.
 
     Foreign keys hold, because equal columns get equal values, and rows that reference a refused row
@@ -103,11 +105,11 @@ async def add_rows(raw: Any, schema: Schema, *, duplicate: bool = False) -> tupl
     return tuple([str(name) for name, count in counts.items() if count or await _any(raw, name)])
 
 
-async def _any(raw: Any, name: QualifiedName) -> bool:
+async def _any(raw: asyncpg.Connection, name: QualifiedName) -> bool:
     return bool(await raw.fetchval(f"SELECT EXISTS (SELECT FROM {qualified(name)})"))
 
 
-async def guesses(raw: Any, schema: Schema) -> dict[str, str]:
+async def guesses(raw: asyncpg.Connection, schema: Schema) -> dict[str, str]:
     """Return a literal that the server accepts for each otherwise unknown type."""
     types = {column.type for table in schema.tables for column in table.columns}
     literals: dict[str, str] = {}
@@ -128,7 +130,7 @@ async def guesses(raw: Any, schema: Schema) -> dict[str, str]:
     return literals
 
 
-async def _add_row(raw: Any, values: "Values", table: Table, number: int) -> bool:
+async def _add_row(raw: asyncpg.Connection, values: "Values", table: Table, number: int) -> bool:
     for sql in values.inserts(table, number):
         try:
             await _try(raw, sql)
@@ -138,7 +140,7 @@ async def _add_row(raw: Any, values: "Values", table: Table, number: int) -> boo
     return False
 
 
-async def _try(raw: Any, sql: str) -> None:
+async def _try(raw: asyncpg.Connection, sql: str) -> None:
     """Run *sql*; if it fails, an enclosing transaction stays usable."""
     if not raw.is_in_transaction():
         await raw.execute(sql)
@@ -151,7 +153,7 @@ async def _try(raw: Any, sql: str) -> None:
 
 
 async def _take_back_strays(
-    raw: Any, tables: Sequence[Table], counts: dict[QualifiedName, int], rows: int
+    raw: asyncpg.Connection, tables: Sequence[Table], counts: dict[QualifiedName, int], rows: int
 ) -> None:
     """Delete rows that reference a refused row, and update *counts*."""
     wanting = {name for name, count in counts.items() if count < rows}
@@ -271,7 +273,7 @@ def _names(schema: Schema, name: QualifiedName) -> tuple[str, ...]:
     return (*(words if name.namespace == schema.default_namespace else ()), *full)
 
 
-async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
+async def fingerprint(raw: asyncpg.Connection, schema: Schema) -> dict[str, str]:
     """Return a digest of the values of each column, by names such as ``users.email``."""
     digests: dict[str, str] = {}
     for table in schema.tables:
@@ -285,7 +287,7 @@ async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
 
 
 async def rehearse(
-    raw: Any, schema: Schema, texts: Sequence[str], *, duplicate: bool
+    raw: asyncpg.Connection, schema: Schema, texts: Sequence[str], *, duplicate: bool
 ) -> tuple[dict[str, str], dict[str, str]] | None:
     """Return fingerprints before and after *texts* ran on a few rows, and roll back.
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -63,7 +62,7 @@ class PostgresScratchServer:
     """A server of scratch databases; see ``ScratchServer``."""
 
     def __init__(
-        self, place: Place, admin: Any, config: DatabaseConfig, *, exclusive: bool
+        self, place: Place, admin: asyncpg.Connection, config: DatabaseConfig, *, exclusive: bool
     ) -> None:
         """Initialize without I/O.
 
@@ -200,20 +199,20 @@ class PostgresScratchDatabase:
         self._scratch = scratch
         self._dial = dial
         self._config = config
-        self._raw: Any = None
+        self._raw: asyncpg.Connection | None = None
         self._dirty = self._leaves = False
 
-    async def dial(self) -> Any:
+    async def dial(self) -> asyncpg.Connection:
         """Return a connection of its own, which the caller closes before a copy is made."""
         return await self._dial(self.name)
 
-    async def connection(self) -> Any:
+    async def connection(self) -> asyncpg.Connection:
         """Return the open connection in the state of the last migration or statement."""
         if self._raw is None or self._raw.is_closed():
             self._raw = await self.dial()
         return self._raw
 
-    async def fresh(self) -> Any:
+    async def fresh(self) -> asyncpg.Connection:
         """Return the connection in the state in which ``migrate`` starts a migration."""
         if self._leaves:
             await self.hang_up()
@@ -223,7 +222,7 @@ class PostgresScratchDatabase:
         self._dirty = False
         return raw
 
-    async def _start(self, steps: Sequence[Step] = ()) -> Any:
+    async def _start(self, steps: Sequence[Step] = ()) -> asyncpg.Connection:
         """Return a fresh connection for SQL that is about to run; *steps*, if it has a file."""
         raw = await self.fresh()
         self._dirty, self._leaves = True, bool(leftovers(steps))

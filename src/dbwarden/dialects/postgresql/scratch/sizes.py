@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, LiteralString
 
 import anyio
+import asyncpg
 
 from dbwarden.linting.sizes import LiveStats, TableSize
 from dbwarden.schema import QualifiedName
@@ -41,7 +42,7 @@ SELECT extract(epoch FROM pg_catalog.clock_timestamp() - min(since))::float8 FRO
 """
 
 
-async def read_sizes(raw: Any, default_namespace: str) -> LiveStats:
+async def read_sizes(raw: asyncpg.Connection, default_namespace: str) -> LiveStats:
     """Return the sizes of all tables, and their writes within :data:`SAMPLE_SECONDS`."""
     first = {_name(row): row["writes"] for row in await raw.fetch(_SIZES)}
     await anyio.sleep(SAMPLE_SECONDS)

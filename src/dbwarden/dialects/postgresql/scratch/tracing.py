@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import asyncpg
 
@@ -66,7 +65,7 @@ def locating(migration: Migration, database: DatabaseName) -> Iterator[None]:
 
 
 async def trace_statements(
-    raw: Any,
+    raw: asyncpg.Connection,
     steps: Sequence[Step],
     default_namespace: str,
     spelled: Callable[[str], str],
@@ -109,7 +108,7 @@ async def trace_statements(
 
 
 async def _trace_one(
-    raw: Any, text: str, names: Mapping[int, str], files: dict[int, int]
+    raw: asyncpg.Connection, text: str, names: Mapping[int, str], files: dict[int, int]
 ) -> tuple[TableLock, ...]:
     async with raw.transaction():
         if TIMES.search(text):

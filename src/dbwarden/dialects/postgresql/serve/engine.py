@@ -83,7 +83,7 @@ def make_engine(
         **engine_options,
     }
 
-    async def open_one(*_: object, **arguments: Any) -> Any:
+    async def open_one(*_: object, **arguments: Any) -> asyncpg.Connection:
         connection = await open_connection(config, _without_place(arguments))
         opened.add(connection)
         return connection
@@ -117,7 +117,9 @@ def _without_place(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in _PLACE}
 
 
-async def open_connection(config: DatabaseConfig, more: Mapping[str, Any] = _NOTHING) -> Any:
+async def open_connection(
+    config: DatabaseConfig, more: Mapping[str, Any] = _NOTHING
+) -> asyncpg.Connection:
     """Open a connection of the driver to the current URL, within ``connect_timeout``.
 
     Args:
