@@ -28,11 +28,12 @@ from dbwarden.dialects.postgresql.migrate.history_queries import (
 )
 from dbwarden.dialects.postgresql.migrate.lock import (
     AdvisoryLock,
+    pooler_detected,
     report_lost_lock,
+    shares_sessions,
     terminate_holder,
 )
 from dbwarden.dialects.postgresql.migrate.parse_status import StatusReply
-from dbwarden.dialects.postgresql.migrate.pooler import pooler_detected, shares_sessions
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.statement_errors import (
     CREATED_CONCURRENTLY,

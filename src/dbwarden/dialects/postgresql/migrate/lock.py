@@ -3,6 +3,10 @@
 Waiting inside ``pg_advisory_lock()`` would deadlock with CREATE INDEX CONCURRENTLY in the session
 that holds the lock, because CONCURRENTLY waits for the transaction of the waiting statement.
 Between two polls there is no open transaction.
+
+The lock belongs to the session, so a migrator needs one session from beginning to end. A pooler in
+transaction mode assigns each transaction to any session, so that two migrators could hold the lock
+at once.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -20,7 +24,7 @@ from dbwarden.dialects.postgresql.migrate.history_queries import (
 )
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.waiting import backoff, wait_for_migrator
-from dbwarden.errors import AccessDenied, ConnectionLost
+from dbwarden.errors import AccessDenied, ConnectionLost, PoolerDetected
 from dbwarden.migration_history import LockHolder
 from dbwarden.types import DatabaseName
 
@@ -130,3 +134,37 @@ async def terminate_holder(
 def _same(now: LockHolder | None, holder: LockHolder) -> bool:
     """Return whether *now* is the session *holder*; the server reuses process numbers."""
     return now is not None and (now.pid, now.since) == (holder.pid, holder.since)
+
+
+_PID = "SELECT pg_backend_pid()::text"
+
+
+async def shares_sessions(session: Session) -> bool:
+    """Return whether other clients can get our session, as in PgBouncer's transaction mode.
+
+    A second connection opens a transaction. The session is shared if that connection gets our
+    previous server process, or if we get another one.
+    """
+    first = await session.value(_PID)
+    other = await session.open_second()
+    try:
+        await other.send("BEGIN")
+        if await other.value(_PID) == first:
+            return True
+        return await session.value(_PID) != first
+    except (ConnectionLost, ServerRefused):
+        return True  # in statement mode the pooler closes a connection that begins a transaction
+    finally:
+        with anyio.CancelScope(shield=True):
+            await other.close()
+
+
+def pooler_detected(database: DatabaseName) -> PoolerDetected:
+    """Return the error for migrating through a transaction pooler."""
+    return PoolerDetected(
+        "the connection goes through a pooler in transaction mode, which would share the "
+        "migration lock with other clients",
+        database=database,
+        next_step="Set migration_url= in its database_config to the server itself; reading "
+        "(status, check, health) works through the pooler.",
+    )

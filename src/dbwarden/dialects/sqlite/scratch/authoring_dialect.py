@@ -1,7 +1,7 @@
 """Implement the authoring dialect of SQLite."""
 
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import LiteralString, TypeVar
@@ -18,18 +18,23 @@ from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.threads import run_interruptible
 from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchServer, version
-from dbwarden.dialects.sqlite.scratch.sizes import read_sizes
 from dbwarden.dialects.sqlite.scratch.synonyms import replace_synonyms
 from dbwarden.dialects.sqlite.sql.quoting import value_literal
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, UnsupportedChange
 from dbwarden.linting.facts import StatementFacts
-from dbwarden.linting.sizes import LiveStats
+from dbwarden.linting.sizes import LiveStats, TableSize
 from dbwarden.migration_history import backfill_table
+from dbwarden.quoting import quoted
 from dbwarden.schema import Schema
 from dbwarden.types import DialectName
 
 T = TypeVar("T")
+
+_TABLES = (
+    "SELECT name FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0"
+    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+)
 
 NOW: Mapping[Unit, LiteralString] = {
     "instant": "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')",
@@ -89,7 +94,7 @@ class SQLiteAuthoringDialect:
         return LiveStats(
             server=version(),
             taken_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            tables=await _read_live(config, read_sizes),
+            tables=await _read_live(config, lambda database: dict(_sizes(database))),
         )
 
     def client(self, database: ScratchDatabase) -> None:
@@ -141,3 +146,15 @@ async def _read_live(config: DatabaseConfig, reader: Callable[[sqlite3.Connectio
 
     async with opened(session):
         return await run_interruptible(read, session)
+
+
+def _sizes(database: sqlite3.Connection) -> Iterator[tuple[str, TableSize]]:
+    """Yield each table with its number of rows, which its highest rowid estimates."""
+    for (name,) in database.execute(_TABLES).fetchall():
+        try:
+            query = f"SELECT max(rowid) FROM main.{quoted(name)}"
+            row = database.execute(query).fetchone()
+        except sqlite3.OperationalError:  # WITHOUT ROWID
+            query = f"SELECT count(*) FROM main.{quoted(name)}"
+            row = database.execute(query).fetchone()
+        yield name, TableSize(rows=int(row[0] or 0))
