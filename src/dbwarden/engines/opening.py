@@ -44,8 +44,7 @@ class Engines:
 
     limit: int = MAX_OPEN_ENGINES
     open: "OrderedDict[Key, Served]" = field(default_factory=OrderedDict)
-    _opening: dict[Key, anyio.Event] = field(default_factory=dict)
-    _opening_on: dict[Key, str] = field(default_factory=dict)
+    _opening: dict[Key, tuple[DatabaseConfig, anyio.Event]] = field(default_factory=dict)
     _reserved: int = 0
     _room_freed: anyio.Event | None = None
 
@@ -58,8 +57,10 @@ class Engines:
         """
         if config.migrations_name is not None or len(self.open) + len(self._opening) >= self.limit:
             return False
-        servers = [*(each.server for each in self.open.values()), *self._opening_on.values()]
-        return servers.count(config.server) < PROBED_PER_SERVER
+        opened = [each.config for each in self.open.values()]
+        configs = [*opened, *(opening for opening, _ in self._opening.values())]
+        here = sum(other.server == config.server for other in configs)
+        return here < PROBED_PER_SERVER
 
     def ready(self, config: DatabaseConfig) -> Served | None:
         """Return the engine of *config* if it is open with the same configuration."""
@@ -115,11 +116,11 @@ class Engines:
     async def _open(self, config: DatabaseConfig) -> None:
         """Open the engine, or wait for another task that opens it."""
         key = (config.database_name, config.dev)
-        if (opened := self._opening.get(key)) is not None:
-            await opened.wait()
+        if (opening := self._opening.get(key)) is not None:
+            await opening[1].wait()
             return
-        self._opening[key] = anyio.Event()
-        self._opening_on[key] = config.server
+        opened = anyio.Event()
+        self._opening[key] = (config, opened)
         try:
             await self._retire(key)
             await self._make_room(config)
@@ -129,8 +130,8 @@ class Engines:
                 self._reserved -= 1
                 self._wake_waiters()
         finally:
-            del self._opening_on[key]
-            self._opening.pop(key).set()
+            del self._opening[key]
+            opened.set()
 
     async def _retire(self, key: Key) -> None:
         """Remove an engine with an outdated configuration; its users keep it until they end."""

@@ -45,15 +45,13 @@ class Served:
 
     ``users`` counts sessions and probes; an engine with users is never closed to make room.
     ``connections`` are the driver's connections, closed with the engine; ``cut`` are those that a
-    cancellation closed during a statement, which still runs on the server. ``server`` is that of
-    the configuration.
+    cancellation closed during a statement, which still runs on the server.
     """
 
     config: DatabaseConfig
     dialect: ServingDialect
     engine: AsyncEngine
     url: DatabaseURL | None
-    server: str = ""
     users: int = 0
     retired: bool = False
     connections: "WeakSet[Any]" = field(default_factory=WeakSet)
@@ -167,7 +165,6 @@ def _serve(config: DatabaseConfig, dialect: ServingDialect, url: DatabaseURL | N
         dialect=dialect,
         engine=engine,
         url=url,
-        server=config.server,
         connections=connections,
         cut=cut,
     )

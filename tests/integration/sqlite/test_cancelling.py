@@ -242,11 +242,6 @@ async def test_a_call_that_was_cancelled_before_it_began_never_begins() -> None:
         scope.cancel()
         await threads.run_interruptible(stuck.call, stuck)
     assert stuck.events == []
-    call = threads.Call(stuck.call)
-    assert call.withdraw()
-    with pytest.raises(RuntimeError, match="withdrawn"):
-        call()
-    assert stuck.events == []
 
 
 async def test_a_call_that_ends_in_its_grace_is_waited_for() -> None:

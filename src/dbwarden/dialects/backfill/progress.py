@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -207,38 +207,30 @@ def _key_columns(key: TableKey, total: int) -> dict[str, Value]:
     }
 
 
-def parse_row(row: Mapping[str, Any]) -> BackfillRow:
-    """Convert a row of ``dbwarden_backfill``, whose keys are JSON and times ISO 8601."""
-    return BackfillRow(
-        key=row["key"],
-        table=row["table_name"],
-        columns=tuple(json.loads(row["columns"])),
-        types=tuple(json.loads(row["types"])),
-        checksum=Checksum(row["checksum"]),
-        state=BackfillState(row["state"]),
-        cycle=row["cycle"],
-        cursor=_key(row["cursor"]),
-        last_key=_key(row["last_key"]),
-        rows=row["rows_done"],
-        total=row["rows_total"],
-        left=row["rows_left"],
-        batches=row["batches"],
-        batch_size=row["batch_size"],
-        active_ms=row["active_ms"],
-        waiting=row["waiting"],
-        error=row["error"],
-        application=row["application"],
-        host=row["host"],
-        pid=row["pid"],
-        started_at=_time(row["started_at"]),
-        updated_at=_time(row["updated_at"]),
-        finished_at=_time(row["finished_at"]) if row["finished_at"] else None,
-    )
-
-
-def _key(text: str | None) -> tuple[str, ...] | None:
-    return tuple(json.loads(text)) if text is not None else None
+def _key(text: str) -> Key:
+    return tuple(json.loads(text))
 
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+_FIELDS = {"table_name": "table", "rows_done": "rows", "rows_total": "total", "rows_left": "left"}
+"""The fields of ``BackfillRow`` that are called differently from their columns."""
+
+_READERS: Mapping[str, Callable[[Any], object]] = {
+    **dict.fromkeys(("columns", "types", "cursor", "last_key"), _key),
+    **dict.fromkeys(("started_at", "updated_at", "finished_at"), _time),
+    "checksum": Checksum,
+    "state": BackfillState,
+}
+
+
+def parse_row(row: Mapping[str, Any]) -> BackfillRow:
+    """Convert a row of ``dbwarden_backfill``, whose keys are JSON and times ISO 8601."""
+    fields: dict[str, Any] = {}
+    for name in COLUMNS:  # a later version may have more
+        value = row[name]
+        read = _READERS.get(name) if value is not None else None
+        fields[_FIELDS.get(name, name)] = read(value) if read is not None else value
+    return BackfillRow(**fields)

@@ -1,8 +1,8 @@
 """Run blocking calls in worker threads; a cancellation stops them and waits for their end."""
 
-import threading
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -42,44 +42,6 @@ class Halting(Protocol):
         """Clean up if an abandoned call ends after all; called in its thread."""
 
 
-class Call(Generic[T]):
-    """A call that a thread makes once, unless it is withdrawn before."""
-
-    def __init__(self, function: Callable[[], T]) -> None:
-        self._function = function
-        self._turn = threading.Lock()
-        self._begun = self._withdrawn = False
-        self._afterwards: Callable[[], None] | None = None
-        self.ended = False
-
-    def __call__(self) -> T:
-        """Make the call."""
-        with self._turn:
-            self._begun = not self._withdrawn
-        if not self._begun:
-            raise RuntimeError("withdrawn before it began")
-        try:
-            return self._function()
-        finally:
-            with self._turn:
-                self.ended = True
-            if self._afterwards is not None:
-                self._afterwards()
-
-    def withdraw(self) -> bool:
-        """Prevent the call from starting; return whether it has ended or never starts."""
-        with self._turn:
-            self._withdrawn = True
-            return self.ended or not self._begun
-
-    def abandon(self, afterwards: Callable[[], None]) -> bool:
-        """Run *afterwards* when the call ends; return whether it is still running."""
-        with self._turn:
-            if not self.ended:
-                self._afterwards = afterwards
-            return not self.ended
-
-
 async def run_interruptible(function: Callable[[], T], on: Halting, *, grace: float = GRACE) -> T:
     """Call the blocking *function* in a thread; on cancellation halt it and wait for its end.
 
@@ -88,16 +50,26 @@ async def run_interruptible(function: Callable[[], T], on: Halting, *, grace: fl
         on: The object that it uses.
         grace: Seconds to wait for its end; a call that is stuck in the kernel is abandoned.
     """
-    call = Call(function)
+    progress = Future[None]()
+
+    def call() -> T:
+        if not progress.set_running_or_notify_cancel():
+            raise RuntimeError("withdrawn before it began")
+        try:
+            return function()
+        finally:
+            progress.set_result(None)
+
     try:
         return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter())
     finally:
-        if not call.withdraw():
+        if not (progress.cancel() or progress.done()):  # it neither never begins nor has ended
             with anyio.move_on_after(grace, shield=True):
-                while not call.ended:
+                while not progress.done():
                     on.halt()
                     await anyio.sleep(0.002)
-            if call.abandon(on.close_abandoned):
+            if not progress.done():
+                progress.add_done_callback(lambda _: on.close_abandoned())
                 on.abandon()
 
 
