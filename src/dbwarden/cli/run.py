@@ -221,30 +221,20 @@ def _note_rest(command: str, outcomes: Outcomes, options: FleetOptions, again: A
     rest = [outcome.database for outcome in outcomes if not outcome.succeeded]
     if not rest or len(outcomes) < 2:
         return
-    words = ["dbwarden", command]
-    if len(rest) <= MOST_NAMES:
-        words += [word for name in rest for word in ("-d", name)]
-    elif options.all:
-        words.append("--all")
-    else:
-        words += [word for name in options.database for word in ("-d", name)]
-    if options.config is not None:
-        words += ["--config", str(options.config)]
-    if options.dev:
-        words.append("--dev")
+    names: Sequence[str] = rest
+    chosen: Again = {}
+    if len(rest) > MOST_NAMES:
+        names, chosen = options.database, {"all": options.all, "shard": options.shard}
+    words = ["dbwarden", command, *(word for name in names for word in ("-d", name))]
+    config = None if options.config is None else str(options.config)
+    for name, value in {**chosen, "config": config, "dev": options.dev, **again}.items():
+        if value is not None and value is not False:
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     output.note(
         "",
         f"{len(outcomes) - len(rest)} of {len(outcomes)} databases done. For the rest:",
-        f"  {shlex.join([*words, *_option_words(again)])}",
+        f"  {shlex.join(words)}",
     )
-
-
-def _option_words(options: Again) -> Iterator[str]:
-    """Yield *options* as typed on the command line, without unset ones."""
-    for name, value in options.items():
-        if value is not None and value is not False:
-            yield f"--{name.replace('_', '-')}"
-            yield from () if value is True else [str(value)]
 
 
 def print_planned(outcomes: Outcomes) -> None:

@@ -163,3 +163,19 @@ def test_all_shards_together_are_the_whole_fleet(project: Path, cli: Cli) -> Non
         "logging",
         "primary",
     ]
+
+
+def test_the_command_for_the_rest_of_many_databases_repeats_their_share(
+    project: Path, cli: Cli
+) -> None:
+    (project / "dbwarden.py").write_text(
+        "from dbwarden import tenant_databases\n"
+        "tenant_databases(name='t_{tenant_id}', database_type='sqlite', "
+        "database_url='sqlite:///t_{tenant_id}.db', tenants=range(60))\n"
+    )
+    write(project, "t", "0001_broken", "-- upgrade\nSELEC 1;\n")
+
+    ran = cli("migrate", "--all", "--shard", "1/2")
+    assert "  dbwarden migrate --all --shard 1/2\n" in ran.err
+    ran = cli("migrate", "-d", "t_*", "--shard", "1/2")
+    assert "  dbwarden migrate -d 't_*' --shard 1/2\n" in ran.err
