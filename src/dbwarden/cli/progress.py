@@ -17,7 +17,7 @@ from dbwarden.telemetry import Event
 MOST = 50
 """With more databases than this, successes are summarized."""
 
-MOST_TOLD = 20
+MOST_EVENTS = 20
 """The number of unusual events shown; the log has all of them."""
 
 
@@ -102,13 +102,13 @@ class Summary:
         return f"{self.done}/{self.total} databases done{failed}"
 
     def _report_once(self, event: Event) -> str | None:
-        if len(self.seen) > MOST_TOLD or (line := plain_line(event)) is None:
+        if len(self.seen) > MOST_EVENTS or (line := plain_line(event)) is None:
             return None
         text = line.removeprefix(str(event.fields.get("database", "")))
         if text in self.seen:
             return None
         self.seen.add(text)
-        if len(self.seen) > MOST_TOLD:
+        if len(self.seen) > MOST_EVENTS:
             return "Further events are not shown. Pass --log-level info to log them."
         return line
 

@@ -89,22 +89,18 @@ def _from_pyproject(path: Path) -> Path | None:
         return None
     if b"dbwarden" not in raw:  # tomllib costs more to import than everything else here
         return None
-    config = _read_setting(path, raw)
-    if config is None:
-        return None
-    if not isinstance(config, str):
-        raise ConfigurationError("[tool.dbwarden] config is not text", location=Location(path=path))
-    return _require_file(path.parent / config, f"[tool.dbwarden] config in {path}")
-
-
-def _read_setting(path: Path, raw: bytes) -> object:
     import tomllib
 
     try:
         document = tomllib.loads(raw.decode())
     except ValueError as error:
-        problem = str(error)
-    else:
-        tool = document.get("tool", {}).get("dbwarden", {})
-        return tool.get("config") if isinstance(tool, dict) else None
-    raise ConfigurationError(f"the file is not valid TOML: {problem}", location=Location(path=path))
+        raise ConfigurationError(
+            f"the file is not valid TOML: {error}", location=Location(path=path)
+        ) from error
+    tool = document.get("tool", {}).get("dbwarden", {})
+    config = tool.get("config") if isinstance(tool, dict) else None
+    if config is None:
+        return None
+    if not isinstance(config, str):
+        raise ConfigurationError("[tool.dbwarden] config is not text", location=Location(path=path))
+    return _require_file(path.parent / config, f"[tool.dbwarden] config in {path}")

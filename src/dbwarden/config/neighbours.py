@@ -29,7 +29,7 @@ def neighbours(config: DatabaseConfig, project: Project) -> Iterator[re.Pattern[
 def _by_target(
     project: Project, *, dev: bool
 ) -> Mapping[str, Sequence[tuple[Declared, DatabaseURL]]]:
-    """Return what *project* declares, by physical database. It is kept, because each asks."""
+    """Return what *project* declares, by physical database. Cached in *project*."""
     if (known := project.by_target.get(dev)) is not None:
         return known
     found: dict[str, list[tuple[Declared, DatabaseURL]]] = {}

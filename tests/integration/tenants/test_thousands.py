@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from dbwarden.cli.progress import MOST_TOLD, Summary
+from dbwarden.cli.progress import MOST_EVENTS, Summary
 from dbwarden.telemetry import Event
 from tests.commands import Ran, migration
 from tests.commands import dbwarden as command
@@ -119,5 +119,5 @@ def test_equal_messages_of_many_tenants_are_shown_once() -> None:
     assert notice("b", "skipped") is None
     told = [notice("c", f"number {number}") for number in range(100)]
     shown = [line for line in told if line is not None]
-    assert len(shown) == MOST_TOLD
+    assert len(shown) == MOST_EVENTS
     assert shown[-1] == "Further events are not shown. Pass --log-level info to log them."

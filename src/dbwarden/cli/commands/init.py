@@ -25,7 +25,7 @@ from dbwarden.types import DialectName
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Contents:
     """The contents of a new project."""
 
     kind: DialectName | None = None
@@ -41,7 +41,7 @@ class Wanted:
 async def init(
     *,
     name: Annotated[str, Parameter(show_default=True)] = "primary",
-    wanted: Wanted = Wanted(),
+    contents: Contents = Contents(),
     folder: Path = Path("."),
     dev_server: bool = False,
     options: CommandOptions = CommandOptions(),
@@ -66,16 +66,9 @@ async def init(
         With --kind postgresql, also start the development server.
     """
     asks = can_ask() and not options.json
-    if asks and wanted == Wanted() and not await anyio.Path(folder / "dbwarden.py").exists():
-        wanted = await _ask()
-    result = await init_project(
-        folder,
-        name=name,
-        url=wanted.url,
-        kind=wanted.kind,
-        models=wanted.models,
-        fastapi=wanted.fastapi,
-    )
+    if asks and contents == Contents() and not await anyio.Path(folder / "dbwarden.py").exists():
+        contents = await _ask()
+    result = await init_project(folder, name=name, **vars(contents))
     if options.json:
         output.say_json(plain(result))
     else:
@@ -89,7 +82,7 @@ async def init(
     return 0
 
 
-async def _ask() -> Wanted:
+async def _ask() -> Contents:
     """Ask for everything that flags can give."""
     kind = await _ask_kind()
     url = None
@@ -103,7 +96,7 @@ async def _ask() -> Wanted:
         "The module with your SQLAlchemy models, such as app.models? Empty: you write SQL.", "\n> "
     )
     fastapi = await confirm("Write a FastAPI application?")
-    return Wanted(kind=kind, url=url, models=models or None, fastapi=fastapi)
+    return Contents(kind=kind, url=url, models=models or None, fastapi=fastapi)
 
 
 async def _ask_kind() -> DialectName:
