@@ -13,11 +13,7 @@ def find_missing_rollback(file: FileFacts) -> Iterator[Draft]:
     migration = file.migration
     needs_none = migration.irreversible or migration.upgrade.empty or migration.backfill
     if migration.version is not None and migration.way_back is None and not needs_none:
-        yield Draft(
-            message="it has no rollback",
-            next_step="Write one below -- rollback, or put -- dbwarden: irreversible above "
-            "-- upgrade.",
-        )
+        yield Draft(message="it has no rollback")
 
 
 def find_undeclared_losses(file: FileFacts) -> Iterator[Draft]:
@@ -74,8 +70,4 @@ def _with_parents(file: FileFacts, table: str) -> Iterator[str]:
 
 def find_unmet_requirements(file: FileFacts) -> Iterator[Draft]:
     """Find requirements that no database or file of the project meets."""
-    for sentence in file.unmet:
-        yield Draft(
-            message=sentence,
-            next_step="Correct the -- requires: header, or add the missing migration.",
-        )
+    return (Draft(message=sentence) for sentence in file.unmet)

@@ -109,7 +109,7 @@ def _finding(file: FileFacts, rule: Rule, draft: Draft, used: set[Allowance]) ->
         line=at.line if at is not None else 1,
         column=at.column if at is not None else 1,
         message=draft.message,
-        next_step=draft.next_step,
+        next_step=draft.next_step or rule.next_step,
         table=draft.table,
         subject=draft.subject,
     )
@@ -138,6 +138,5 @@ def _unused(migration: Migration, used: set[Allowance], choice: Choice) -> Itera
                 line=allowance.line,
                 column=allowance.column,
                 message=f"it allows {allowance.rule}, which is not found here",
-                next_step="Remove the comment, or put it into the header or directly before its "
-                "statement.",
+                next_step=RULES[UNUSED_ALLOW].next_step,
             )

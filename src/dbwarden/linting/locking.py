@@ -16,14 +16,7 @@ def find_rewrites(file: FileFacts) -> Iterator[Draft]:
     """Find statements that rewrite a table."""
     for statement, use in file.uses:
         if use.rewritten:
-            draft = _blocked(
-                file,
-                statement,
-                use,
-                "and rewrites it",
-                "Find a form that keeps the rows where they are: a new column that is filled in "
-                "batches instead of a new type, a constant default.",
-            )
+            draft = _blocked(file, statement, use, "and rewrites it")
             if use.held is None:  # a database without table locks
                 what = f"rewrites {file.describe(use.name)}"
                 draft = replace(
@@ -36,14 +29,7 @@ def find_scans(file: FileFacts) -> Iterator[Draft]:
     """Find statements that read a whole table while writes wait, for which no other rule is."""
     for statement, use in file.uses:
         if _is_blocking_scan(use) and not use.changes_rows and not _explains(statement, use):
-            yield _blocked(
-                file,
-                statement,
-                use,
-                "and reads all of it",
-                "Read the table in a transaction that holds no lock against writes: put "
-                "-- @dbwarden:autocommit before the statement, and take strong locks elsewhere.",
-            )
+            yield _blocked(file, statement, use, "and reads all of it")
 
 
 _BY_INDEX = (
@@ -106,14 +92,8 @@ def find_validated_constraints(file: FileFacts) -> Iterator[Draft]:
         use = statement.use_of(table)
         reads = constraint.validated and constraint.kind in ("foreign key", "check")
         if reads and use is not None and _is_blocking_scan(use):
-            yield _blocked(
-                file,
-                statement,
-                use,
-                f"and checks every row for {constraint.kind} {constraint.name}",
-                "Add it NOT VALID, and VALIDATE CONSTRAINT in a transaction of its own "
-                "(-- @dbwarden:autocommit), which blocks no writes.",
-            )
+            what = f"and checks every row for {constraint.kind} {constraint.name}"
+            yield _blocked(file, statement, use, what)
 
 
 def find_not_null_scans(file: FileFacts) -> Iterator[Draft]:
@@ -148,8 +128,6 @@ def find_backfills(file: FileFacts) -> Iterator[Draft]:
             yield Draft(
                 message=f"changes the rows of {file.describe(use.name)} in one transaction{more}, "
                 "and every changed row stays locked until it ends",
-                next_step="Change them in batches, each in a transaction of its own: with "
-                "-- dbwarden: backfill.",
                 statement=statement,
                 table=use.name,
                 severity="error" if more else None,
@@ -223,7 +201,6 @@ def find_mixed_transactions(file: FileFacts) -> Iterator[Draft]:
             yield Draft(
                 message=f"changes rows of {changed} in the transaction that also changes the "
                 f"structure of tables (line {altered[0].line})",
-                next_step="Put the rows into a migration of their own.",
                 statement=rows[0],
                 table=changed,
             )
@@ -239,15 +216,17 @@ def find_volatile_defaults(file: FileFacts) -> Iterator[Draft]:
             yield Draft(
                 message=f"the value of {use.name}.{column.name} is computed for every row of "
                 f"{file.describe(use.name)}, under {_lock(use)}{file.waits}",
-                next_step="Add the column without it, ALTER COLUMN ... SET DEFAULT for new "
-                "rows, and fill the existing rows in batches.",
                 statement=statement,
                 table=use.name,
             )
 
 
 def _blocked(
-    file: FileFacts, statement: StatementFacts, use: TableUse, what: str, next_step: str
+    file: FileFacts,
+    statement: StatementFacts,
+    use: TableUse,
+    what: str,
+    next_step: str | None = None,
 ) -> Draft:
     """Return the draft about a table that *statement* locks to do *what*."""
     return Draft(

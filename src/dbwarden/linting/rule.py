@@ -13,11 +13,11 @@ class Draft:
     """What a rule found: at a statement or, without one, in the whole file.
 
     ``table`` is the table whose size matters, ``subject`` the name that a header should declare.
-    ``severity`` and ``scale`` override the rule's.
+    ``next_step``, ``severity`` and ``scale`` override the rule's.
     """
 
     message: str
-    next_step: str
+    next_step: str | None = None
     statement: StatementFacts | None = None
     table: str | None = None
     subject: str | None = None
@@ -27,7 +27,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule: a stable name, a sentence, and a function from facts to findings.
+    """One rule: a stable name, a sentence, the next step, and a function from facts to findings.
 
     ``severity`` applies without sizes. With the sizes of a live database, ``scale`` says what
     makes a finding of the rule worse; ``None`` if nothing does.
@@ -35,6 +35,7 @@ class Rule:
 
     name: str
     sentence: str
+    next_step: str = ""
     find: Callable[[FileFacts], Iterator[Draft]]
     severity: Severity = "warning"
     scale: Scale | None = None

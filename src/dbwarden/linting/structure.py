@@ -19,8 +19,6 @@ def find_type_changes(file: FileFacts) -> Iterator[Draft]:
             yield Draft(
                 message=f"changes the type of {use.name}.{change.column.name} from {change.old} "
                 f"to {change.column.type}; a running application expects the old one",
-                next_step="Add a column of the new type, write both, fill it in batches, read it, "
-                "and drop the old one in a later release.",
                 statement=statement,
                 table=use.name,
             )
@@ -36,8 +34,6 @@ def find_renames(file: FileFacts) -> Iterator[Draft]:
         if (before := file.old(table)) is not None and before.is_table:
             yield Draft(
                 message=f"renames {what} to {part.name}; a running application uses the old name",
-                next_step="Add the new one next to the old one, move readers and writers, and drop "
-                "the old one in a later release. Or keep the name in the database.",
                 statement=statement,
                 table=before.name,
             )
@@ -52,8 +48,6 @@ def find_dropped_columns(file: FileFacts) -> Iterator[Draft]:
             yield Draft(
                 message=f"drops {table.name}.{column.name}; a running application "
                 "that reads or writes it fails",
-                next_step="Release an application that does not use it first. Then allow this "
-                "with a reason.",
                 statement=statement,
                 table=before.name,
             )
@@ -68,8 +62,6 @@ def find_dropped_tables(file: FileFacts) -> Iterator[Draft]:
             yield Draft(
                 message=f"drops {file.describe(before.name)}; a running application that uses it "
                 "fails",
-                next_step="Release an application that does not use it first. Then allow this "
-                "with a reason.",
                 statement=statement,
                 table=before.name,
             )
@@ -82,8 +74,6 @@ def find_unsafe_values(file: FileFacts) -> Iterator[Draft]:
             yield Draft(
                 message="uses an enum value that its own transaction adds, which the server "
                 "refuses",
-                next_step="Put -- @dbwarden:autocommit before ALTER TYPE ... ADD VALUE, or add the "
-                "value in an earlier migration.",
                 statement=statement,
             )
 
@@ -120,13 +110,12 @@ def find_narrow_keys(file: FileFacts) -> Iterator[Draft]:
             yield Draft(
                 message=f"the primary key of {table.name} is of type {column.type}, "
                 "which runs out of numbers, and changing it later rewrites the table",
-                next_step="Use bigint.",
                 statement=statement,
                 table=table.name,
             )
 
 
-def find_types(trait: Trait, why: str, advice: str) -> Callable[[FileFacts], Iterator[Draft]]:
+def find_types(trait: Trait, why: str) -> Callable[[FileFacts], Iterator[Draft]]:
     """Return the function that finds new columns with *trait*."""
 
     def find(file: FileFacts) -> Iterator[Draft]:
@@ -136,7 +125,6 @@ def find_types(trait: Trait, why: str, advice: str) -> Callable[[FileFacts], Ite
                     if trait in column.traits:
                         yield Draft(
                             message=f"{table.name}.{column.name} is of type {column.type}, {why}",
-                            next_step=advice,
                             statement=statement,
                             table=table.name,
                         )
@@ -150,7 +138,6 @@ def find_long_names(file: FileFacts) -> Iterator[Draft]:
         for notice in statement.truncated:
             yield Draft(
                 message=f"the server shortens a name: {notice}",
-                next_step="Give it a shorter name, so that the files say what the database has.",
                 statement=statement,
             )
 
@@ -163,7 +150,6 @@ def find_unusual_names(file: FileFacts) -> Iterator[Draft]:
             if pattern is not None and re.fullmatch(pattern, name) is None:
                 yield Draft(
                     message=f"the {kind.replace('_', ' ')} {name} does not match {pattern!r}",
-                    next_step="Change the name, or naming= in database_config.",
                     statement=statement,
                 )
 
