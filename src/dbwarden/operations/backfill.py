@@ -88,12 +88,13 @@ async def backfill(
     pace.check()
     files = await _backfill_files(config)
     chosen = _find(config, await read_status(config), key)
-    ended: list[BackfillProgress] = []
-    for row in chosen:
-        if row.state is BackfillState.RUNNING:
-            row = await _run(config, _file_of(config, files, row), pace)
-        ended.append(progress_of(row))
-    return BackfillResult(database=config.database_name, backfills=tuple(ended))
+    ended = [
+        await _run(config, _file_of(config, files, row), pace)
+        if row.state is BackfillState.RUNNING
+        else row
+        for row in chosen
+    ]
+    return _result(config, ended)
 
 
 async def _backfill_files(config: DatabaseConfig) -> Mapping[str, Migration]:

@@ -29,7 +29,7 @@ from dbwarden.diff.statements import DEFAULT_OPTIONS
 from dbwarden.errors import DBWardenError, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.operations.operation import migration_files, operation
-from dbwarden.schema import Column, Ref, Schema, Sequence, Table
+from dbwarden.schema import Column, Ref, Sequence, Table
 from dbwarden.types import DatabaseName
 
 
@@ -145,7 +145,9 @@ def _result(session: ScratchSession, what: str, comparison: SchemaComparison) ->
     changes = diff(current, desired)
     sql, problem = "", None
     try:
-        sql = _sql(session, changes, current, desired)
+        task = Task(current=current, desired=desired)
+        rendered = render(session.authoring_dialect, task, changes, DEFAULT_OPTIONS)
+        sql = "\n".join(line for item in rendered for line in statement_lines(item))
     except UnsupportedChange as error:
         problem = error.message
     return DiffResult(
@@ -219,9 +221,3 @@ def _sequences(change: Change) -> list[Sequence]:
             return [before, after]
         case _:
             return []
-
-
-def _sql(session: ScratchSession, changes: Many[Change], current: Schema, desired: Schema) -> str:
-    task = Task(current=current, desired=desired)
-    rendered = render(session.authoring_dialect, task, changes, DEFAULT_OPTIONS)
-    return "\n".join(line for item in rendered for line in statement_lines(item))

@@ -102,10 +102,12 @@ class _Plan:
     def files(self) -> Iterator[tuple[Path, str]]:
         """Yield the files to begin with and their text, but for the configuration."""
         if self.models_file is not None:
-            yield from self._packages(self.models_file)
+            for parent in reversed(self.models_file.parents):
+                if parent != self.folder and parent.is_relative_to(self.folder):
+                    yield parent / "__init__.py", ""
             yield self.models_file, texts.MODELS
         if self.application_file is not None:
-            table = None if self._has_models else self.models
+            table = None if self.models_file and _is_there(self.models_file) else self.models
             title = self.folder.resolve().name or self.name
             yield self.application_file, texts.application(title, self.name, self.module, table)
 
@@ -114,16 +116,6 @@ class _Plan:
         """The module of the application, as a server names it."""
         package = self.models.rpartition(".")[0] if self.models else ""
         return f"{package}.main" if package else "main"
-
-    @property
-    def _has_models(self) -> bool:
-        file = self.models_file
-        return file is not None and (file.exists() or file.with_suffix("").is_dir())
-
-    def _packages(self, file: Path) -> Iterator[tuple[Path, str]]:
-        for parent in reversed(file.parents):
-            if parent != self.folder and parent.is_relative_to(self.folder):
-                yield parent / "__init__.py", ""
 
 
 def _checked_kind(name: str, url: str, kind: DialectName | None, folder: Path) -> DialectName:
@@ -161,12 +153,12 @@ def _write(plan: _Plan) -> InitResult:
         migrations.mkdir(parents=True, exist_ok=True)
         written = [path, *(file for file, text in files if _write_missing(file, text))]
         written += [ignored] if (ignored := _ignore_database(plan)) is not None else []
-    except FileExistsError:
-        raise UsageError(
-            f"{path} exists already; it was left as it is",
-            next_step="Add a database_config(...) to it by hand.",
-        ) from None
     except OSError as error:
+        if isinstance(error, FileExistsError) and error.filename == str(path):
+            raise UsageError(
+                f"{path} exists already; it was left as it is",
+                next_step="Add a database_config(...) to it by hand.",
+            ) from None
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from error
     return InitResult(
         path=path,
@@ -184,9 +176,14 @@ def _write_new(path: Path, text: str) -> None:
         file.write(text)
 
 
+def _is_there(path: Path) -> bool:
+    """Return whether the file *path*, or a package of its name, exists."""
+    return path.exists() or path.with_suffix("").is_dir()
+
+
 def _write_missing(path: Path, text: str) -> bool:
-    """Write *path* unless the file, or a package of its name, exists; return whether it did."""
-    if path.exists() or path.with_suffix("").is_dir():
+    """Write *path* unless it is there; return whether it did."""
+    if _is_there(path):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_new(path, text)

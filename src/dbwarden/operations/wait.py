@@ -39,7 +39,11 @@ async def wait(config: DatabaseConfig) -> WaitResult:
     started = time.perf_counter()
     attempts = 0
     last: ConnectError | None = None
-    with anyio.CancelScope(deadline=last_moment(started_at=anyio.current_time())):
+    limit = anyio.current_effective_deadline()
+    remaining = limit - anyio.current_time()
+    # Stop just before the operation itself does, to leave time for the error.
+    deadline = limit - 0.02 * remaining if math.isfinite(remaining) else limit
+    with anyio.CancelScope(deadline=deadline):
         while True:
             attempts += 1
             try:
@@ -50,29 +54,16 @@ async def wait(config: DatabaseConfig) -> WaitResult:
                 last = error
                 telemetry.emit("waiting", level="debug", attempt=attempts, error=error.message)
             else:
-                waited_ms = (time.perf_counter() - started) * 1000
                 return WaitResult(
                     database=config.database_name,
-                    waited_ms=waited_ms,
+                    waited_ms=(time.perf_counter() - started) * 1000,
                     attempts=attempts,
                     server_version=reading.server_version,
                 )
-            await anyio.sleep(pause_after(attempts))
+            await anyio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 10)))
     raise TimedOut(
         f"no answer within {config.timeout:g} s"
         + (f"; the last of {attempts} attempts failed: {last.message}" if last else ""),
         database=config.database_name,
         next_step="Is the server starting? Wait longer with --timeout SECONDS.",
     )
-
-
-def last_moment(*, started_at: float) -> float:
-    """Return a deadline just before the operation's own, to leave time for the error."""
-    limit: float = anyio.current_effective_deadline()
-    remaining = limit - started_at
-    return limit - (0.02 * remaining if math.isfinite(remaining) else 0.0)
-
-
-def pause_after(attempts: int) -> float:
-    """Return the seconds until the next attempt: doubling, at most two."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 10))

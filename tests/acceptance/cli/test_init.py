@@ -112,6 +112,15 @@ def test_init_refuses_what_does_not_fit(
     assert problem in ran.err
 
 
+def test_init_names_the_file_that_stands_in_its_way(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "migrations").write_text("")
+
+    ran = cli("init", "--folder", str(tmp_path))
+
+    assert ran.code == 2
+    assert f"{tmp_path / 'migrations'}" in ran.err and "dbwarden.py exists" not in ran.err
+
+
 def test_init_never_overwrites(project: Path, cli: Cli) -> None:
     ran = cli("init")
 
