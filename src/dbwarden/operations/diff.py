@@ -10,7 +10,6 @@ from dbwarden.authoring.compare.comparison import (
     SchemaComparison,
     build_live,
     compare_with_models,
-    floor_of,
     keep_unmanaged_tables,
     read_live_schema,
     without_undeclared,
@@ -124,7 +123,7 @@ async def compare_live(session: ScratchSession, files: Many[Migration]) -> Schem
 
     Objects that cannot be compared, or that ``ignore_drift`` names, are in neither schema.
     """
-    live = await read_live_schema(session, await floor_of(session, files))
+    live = await read_live_schema(session, files)
     source, current, unbuilt = await build_live(session, live)
     desired = await session.schema(files_source(files))
     both = (current, desired)

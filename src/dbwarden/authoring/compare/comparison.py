@@ -1,6 +1,7 @@
 """Prepare a comparison: the schema of files or a live database, and the desired schema."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -78,73 +79,57 @@ class SchemaComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Floor:
-    """A scratch database on which a schema from another database is built.
-
-    ``files_schema`` is the schema of the migration files, if there are any.
-    """
-
-    source: Source
-    schema: Schema
-    files_schema: Schema | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The schema of a live database, and the source that builds its buildable part."""
+    """The schema of a live database, and the source that builds its buildable part.
+
+    ``floor`` is the schema of the database on which that part is built.
+    """
 
     read: Schema
     source: Source
-    floor: Floor
+    floor: Schema
 
     @property
     def unbuilt(self) -> frozenset[Ref]:
         """The objects that the source does not build, except those dbwarden does not write."""
-        refs = unbuildable(self.read, self.floor.schema)
+        refs = unbuildable(self.read, self.floor)
         return refs - {other.ref for other in self.read.others}
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """The objects that the source does not build, with names."""
-        known = {other.ref: other for other in self.floor.schema.others}
+        known = {other.ref: other for other in self.floor.others}
         strange = {it.ref for it in self.read.others if known.get(it.ref) != it}
         return names_of(self.unbuilt | strange, self.read)
 
 
-async def read_live_schema(session: ScratchSession, floor: Floor) -> Live:
-    """Read the configured database now, to build it on *floor*."""
+async def read_live_schema(session: ScratchSession, files: Sequence[Migration]) -> Live:
+    """Read the configured database now.
+
+    It is built on the objects of *files* that dbwarden does not write.
+    """
+    source, floor = files_source(files), EMPTY
+    files_schema = await session.schema(source) if files else None
+    if files_schema is not None and files_schema.others:
+        with suppress(ScratchRefused, UnsupportedChange):  # some of them need tables
+            support = await _support(session, source, files_schema)
+            await session.schema(support)
+            floor = support
     telemetry.doing("reading the live database")
-    return await _live(session, await read_live(session, floor.files_schema), floor)
+    return await _live(session, await read_live(session, files_schema), floor)
 
 
 async def read_adopted(session: ScratchSession) -> Live:
     """Read the configured database without the tables in which other tools keep their history."""
     live = without_ledgers(await read_live(session), session.config.ledger_schema)
-    return await _live(session, live, await empty_floor(session))
+    return await _live(session, live, EMPTY)
 
 
-async def _live(session: ScratchSession, live: Schema, floor: Floor) -> Live:
-    can = buildable(live, floor.schema)
-    source = _chain(floor.source, await schema_source(session, can, floor.schema))
-    return Live(read=live, source=source, floor=floor)
-
-
-async def empty_floor(session: ScratchSession, files_schema: Schema | None = None) -> Floor:
-    """Return an empty scratch database, for a project whose files build *files_schema*."""
-    return Floor(source=EMPTY, schema=await session.schema(EMPTY), files_schema=files_schema)
-
-
-async def floor_of(session: ScratchSession, files: Sequence[Migration]) -> Floor:
-    """Return a database with the objects of *files* that dbwarden does not write, else empty."""
-    source = files_source(files)
-    files_schema = await session.schema(source) if files else None
-    if files_schema is None or not files_schema.others:
-        return await empty_floor(session, files_schema)
-    try:
-        source = await _support(session, source, files_schema)
-        return Floor(source=source, schema=await session.schema(source), files_schema=files_schema)
-    except (ScratchRefused, UnsupportedChange):  # some of them need tables
-        return await empty_floor(session, files_schema)
+async def _live(session: ScratchSession, live: Schema, floor: Source) -> Live:
+    schema = await session.schema(floor)
+    can = buildable(live, schema)
+    source = _chain(floor, await schema_source(session, can, schema))
+    return Live(read=live, source=source, floor=schema)
 
 
 async def compare_with_models(
@@ -176,8 +161,7 @@ async def compare_with_models(
 
     async def base() -> tuple[Source, Schema, frozenset[Ref]]:
         if from_live:
-            floor = await floor_of(session, files)
-            return await build_live(session, await read_live_schema(session, floor))
+            return await build_live(session, await read_live_schema(session, files))
         source = files_source(files)
         return source, await session.schema(source), frozenset()
 

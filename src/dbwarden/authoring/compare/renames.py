@@ -59,25 +59,22 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
             option="--rename",
             next_step="Write it as --rename users.nick:nickname or --rename users:people.",
         )
-    column = columns_by_label(current).get(old)
-    if column is not None:
-        name = new.rpartition(".")[2]
-        return Rename(before=column, after=replace(column, part=name))
-    obj = objects_by_label(current).get(old)
-    if obj is not None:
-        return Rename(before=obj, after=_target(obj, new, desired))
-    enum, _, value = old.rpartition(".")
-    for type_ in current.of(Enum):
-        if type_.name.label(current.default_namespace) == enum and value in type_.values:
-            return RenameValue(enum=type_.name, before=value, after=new)
+    columns, objects = columns_by_label(current), objects_by_label(current)
     values = {
-        type_.name.label(current.default_namespace, word)
+        type_.name.label(current.default_namespace, word): (type_.name, word)
         for type_ in current.of(Enum)
         for word in type_.values
     }
-    known = (*columns_by_label(current), *objects_by_label(current), *values)
+    if old in columns:
+        return Rename(before=columns[old], after=replace(columns[old], part=new.rpartition(".")[2]))
+    if old in objects:
+        return Rename(before=objects[old], after=_target(objects[old], new, desired))
+    if old in values:
+        enum, value = values[old]
+        return RenameValue(enum=enum, before=value, after=new)
     raise UsageError(
-        f"--rename {text!r}: there is no {old} in the migrations so far" + did_you_mean(old, known),
+        f"--rename {text!r}: there is no {old} in the migrations so far"
+        + did_you_mean(old, (*columns, *objects, *values)),
         option="--rename",
         next_step="Name an existing table, column (users.nick) or enum value (status.old); the "
         "new name follows the colon.",
