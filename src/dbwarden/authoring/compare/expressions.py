@@ -5,8 +5,9 @@ normalizes each: ``'x'::text`` and ``'x'::character varying`` are the same defau
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 from dbwarden.authoring.collect.current import schema_source
@@ -117,49 +118,42 @@ async def with_same_expressions(
     contexts = _contexts(both, plain)
     expressions: dict[Expression, None] = {}
 
-    def ask(first: _Context, second: _Context) -> Same:
-        def note(field: str, one: str, other: str) -> bool:
-            for before, after in _expressions(field, one, other):
-                expressions[first.expression(field, before)] = None
-                expressions[second.expression(field, after)] = None
-            return False
-
-        return note
+    def note(context: tuple[_Context, _Context], field: str, one: str, other: str) -> bool:
+        for pair in _expressions(context, field, one, other):
+            expressions.update(dict.fromkeys(pair))
+        return False
 
     for key, context in contexts.items():
-        use_equal_expressions(*plain[key], ask(*context))
+        use_equal_expressions(*plain[key], partial(note, context))
     if not expressions:
         return plain
     meanings = await _meanings(session, both[0], list(expressions))
     routines = frozenset(item.name.name for schema in both for item in schema.of(Routine))
 
-    def answer(first: _Context, second: _Context) -> Same:
-        def same(field: str, one: str, other: str) -> bool:
-            pairs = _expressions(field, one, other)
-            return bool(pairs) and all(equal(field, *pair) for pair in pairs)
+    def are_equal(first: Expression, second: Expression) -> bool:
+        # The planner inlines simple functions, whose bodies may change later.
+        calls = [set(_WORD.findall(it.text)) & routines for it in (first, second)]
+        known = meanings[first] is not None
+        return known and meanings[first] == meanings[second] and calls[0] == calls[1]
 
-        def equal(field: str, one: str, other: str) -> bool:
-            meaning = meanings[first.expression(field, one)]
-            # The planner inlines simple functions, whose bodies may change later.
-            calls = [set(_WORD.findall(text)) & routines for text in (one, other)]
-            return (
-                meaning is not None
-                and meaning == meanings[second.expression(field, other)]
-                and calls[0] == calls[1]
-            )
-
-        return same
+    def same(context: tuple[_Context, _Context], field: str, one: str, other: str) -> bool:
+        pairs = _expressions(context, field, one, other)
+        return bool(pairs) and all(are_equal(*pair) for pair in pairs)
 
     answered = {
-        key: (plain[key][0], use_equal_expressions(*plain[key], answer(*context)))
+        key: (plain[key][0], use_equal_expressions(*plain[key], partial(same, context)))
         for key, context in contexts.items()
     }
     return {**plain, **answered}
 
 
-def _expressions(field: str, one: str, other: str) -> Sequence[tuple[str, str]]:
+def _expressions(
+    context: tuple[_Context, _Context], field: str, one: str, other: str
+) -> Sequence[tuple[Expression, Expression]]:
     """Return the pairs of expressions that decide whether two texts of *field* are equal."""
-    return differing_expressions(one, other) if field == "definition" else ((one, other),)
+    first, second = context
+    pairs = differing_expressions(one, other) if field == "definition" else ((one, other),)
+    return [(first.expression(field, old), second.expression(field, new)) for old, new in pairs]
 
 
 def _with_not_null_name(old: Any, new: Any) -> Any:
@@ -189,10 +183,14 @@ def _contexts(
 
 
 async def _meanings(
-    session: ScratchSession, schema: Schema, expressions: Iterable[Expression]
+    session: ScratchSession, schema: Schema, expressions: Sequence[Expression]
 ) -> dict[Expression, str | None]:
     """Return the server's normal form of each expression; ``None`` if it is unknown."""
-    meanings = await _ask_server(session, _SCRATCH, list(expressions))
+
+    async def ask(source: Source, texts: Sequence[Expression]) -> dict[Expression, str | None]:
+        return dict(zip(texts, await session.normalize(source, texts), strict=True))
+
+    meanings = await ask(_SCRATCH, expressions)
     unknown = [expression for expression, meaning in meanings.items() if meaning is None]
     if unknown:
         empty = await session.schema(EMPTY)
@@ -200,16 +198,10 @@ async def _meanings(
         if support != empty:
             try:
                 source = await schema_source(session, support, empty)
-                meanings |= await _ask_server(session, _named(source), unknown)
+                meanings |= await ask(_named(source), unknown)
             except (UnsupportedChange, StatementFailed):
                 pass  # The functions have other dependencies, so these stay unknown.
     return meanings
-
-
-async def _ask_server(
-    session: ScratchSession, source: Source, expressions: list[Expression]
-) -> dict[Expression, str | None]:
-    return dict(zip(expressions, await session.normalize(source, expressions), strict=True))
 
 
 def _named(source: Source) -> Source:
