@@ -47,9 +47,10 @@ MUTANTS = (
     ),
     Mutant(
         name="an UPDATE of the history that does not name the state that was read",
-        file="dialects/sqlite/migrate/history_queries.py",
-        old='_AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"',
-        new="_AS_READ = \"id = ? AND ? <> '' AND ? >= 0 AND ? IS NOT 0\"",
+        file="dialects/ledger_rows.py",
+        old='f"id = {row.id} AND state = {self.literal(row.state.value)} AND step = {row.step}"\n'
+        '            f" AND running {running}"',
+        new='f"id = {row.id}"',
         tests=(
             "tests/integration/running/test_lock_read_plan_write.py",
             "tests/integration/sqlite/test_running.py",

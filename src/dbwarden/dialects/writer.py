@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,7 +11,9 @@ from dbwarden import __version__
 from dbwarden.dialects.base import PendingMigration, Step, steps_checksum
 from dbwarden.migration_history import State
 
-Columns = dict[str, str | int | None]
+Value = str | int | float | None
+
+Columns = Mapping[str, Value]
 """Columns of the ledger and their values."""
 
 
@@ -42,15 +44,15 @@ def _of_process(program: str, pid: int) -> Writer:
     )
 
 
-def writer_columns(writer: Writer) -> Columns:
+def writer_columns(writer: Writer) -> dict[str, Value]:
     """Return the columns of the ledger and of backfills that describe *writer*."""
     return {"application": writer.application, "host": writer.host, "pid": writer.pid}
 
 
-def migration_columns(pending: PendingMigration, writer: Writer) -> Columns:
+def migration_columns(pending: PendingMigration, writer: Writer) -> dict[str, Value]:
     """Return the columns that describe *pending* and its *writer*."""
     migration = pending.migration
-    phase: Columns = {"phase": migration.phase} if migration.phase == "post" else {}
+    phase: dict[str, Value] = {"phase": migration.phase} if migration.phase == "post" else {}
     return {
         **phase,
         "key": migration.key,
@@ -63,7 +65,9 @@ def migration_columns(pending: PendingMigration, writer: Writer) -> Columns:
     }
 
 
-def progress_columns(state: State, done: Sequence[Step], running: str | None = None) -> Columns:
+def progress_columns(
+    state: State, done: Sequence[Step], running: str | None = None
+) -> dict[str, Value]:
     """Return the columns that tell the progress: the steps *done*, and the statement *running*."""
     return {
         "state": state.value,

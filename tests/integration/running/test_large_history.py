@@ -8,7 +8,6 @@ import pytest
 import dbwarden
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import UsageError
 from dbwarden.kinds import dialect_for
 from tests.integration.running.conftest import write_tables
@@ -91,7 +90,7 @@ async def test_a_limit_below_one_is_refused(config: DatabaseConfig) -> None:
 def test_sqlite_reads_live_rows_by_their_index() -> None:
     asked: list[str] = []
     with closing(sqlite3.connect(":memory:")) as database:
-        ledger = Ledger(database, "dbwarden_ledger", Writer.this_process())
+        ledger = Ledger(database, "dbwarden_ledger")
         ledger.create()
         database.set_trace_callback(asked.append)
         ledger.rows()

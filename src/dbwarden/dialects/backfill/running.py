@@ -35,7 +35,7 @@ from dbwarden.dialects.backfill.work import (
     filled,
 )
 from dbwarden.dialects.base import PendingMigration, Statement
-from dbwarden.dialects.writer import Writer
+from dbwarden.dialects.ledger_rows import LedgerRows
 from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.files.placeholders import Filled
 from dbwarden.migration_history import BackfillRow, BackfillState
@@ -53,6 +53,7 @@ class BatchSession(ABC):
 
     database: DatabaseName
     progress: ProgressTable
+    ledger: LedgerRows
 
     @abstractmethod
     async def find_keys(self, table: str) -> Sequence[TableKey] | None:
@@ -82,8 +83,8 @@ class BatchSession(ABC):
         """Run *statements* of our own in the open transaction."""
 
     @abstractmethod
-    async def record_start(self, pending: PendingMigration, *statements: str) -> None:
-        """Record in the history that a backfill has started, and run *statements* too."""
+    async def add_phase(self) -> None:
+        """Add the column of phases to a ledger of an earlier version."""
 
     @abstractmethod
     async def rows(self, which: str, *, lock: bool = False) -> Sequence[BackfillRow]:
@@ -146,7 +147,7 @@ class Backfills:
         self._session = session
         self._progress = session.progress
         self._name = session.database
-        self._writer = Writer.this_process()
+        self._writer = session.ledger.writer
         self._lap: float | None = None
         self.breath = session.breath
         self.share = session.share
@@ -167,8 +168,13 @@ class Backfills:
             # Refuse an invalid condition before anything is written.
             await self._count_left(work, table, most=0)
             total = await self._session.estimate(table)
-            start = self._progress.start_sql(work, table, total, self._writer)
-            await self._session.record_start(pending, self._progress.create_sql(), start)
+            if work.migration.phase == "post":
+                await self._session.add_phase()
+            await self._session.send(
+                self._session.ledger.backfilling_sql(pending),
+                self._progress.create_sql(),
+                self._progress.start_sql(work, table, total, self._writer),
+            )
             return await self._row(work)
 
     async def run_batch(self, work: BackfillWork, size: int, limit: float) -> BatchDone:

@@ -11,14 +11,14 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.backfill.keys import TableKey
 from dbwarden.dialects.backfill.running import BatchSession
 from dbwarden.dialects.backfill.work import SMALL, BackfillWork, BatchRefused, Pressure
-from dbwarden.dialects.base import PendingMigration, Statement
+from dbwarden.dialects.base import Statement
 from dbwarden.dialects.postgresql.backfill.keys import PostgresKey, key_sql, parse_keys
 from dbwarden.dialects.postgresql.backfill.pressure import SQL as PRESSURE_SQL
 from dbwarden.dialects.postgresql.backfill.pressure import LagTracker, positions
 from dbwarden.dialects.postgresql.backfill.state_rows import AS_JSON, StateTable, parse_row
 from dbwarden.dialects.postgresql.migrate.batching import Limits, milliseconds
 from dbwarden.dialects.postgresql.migrate.connecting import application_name
-from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows
+from dbwarden.dialects.postgresql.migrate.history_rows import PostgresRows, add_phase_sql
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.statement_errors import (
     LOCK_NOT_AVAILABLE,
@@ -28,7 +28,6 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
 )
 from dbwarden.dialects.postgresql.sql.error_texts import PostgresText
 from dbwarden.dialects.splitting import position_in
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.files.placeholders import Filled
 from dbwarden.migration_history import BackfillRow
@@ -56,9 +55,9 @@ class PostgresBatches(BatchSession):
         """Store the arguments; *ledger* is its table, qualified."""
         self.database = config.database_name
         self.progress: StateTable = StateTable(ledger=ledger)
+        self.ledger = PostgresRows(table=ledger)
         self._session = session
         self._config = config
-        self._writer = Writer.this_process()
         self._lag = LagTracker()
         self._lag_hidden = False
 
@@ -107,10 +106,9 @@ class PostgresBatches(BatchSession):
         """Run *statements* in one message."""
         await self._session.send(";".join(statements))
 
-    async def record_start(self, pending: PendingMigration, *statements: str) -> None:
-        """Record in the ledger that a backfill has started, and run *statements* too."""
-        rows = LedgerRows(table=self.progress.ledger, writer=self._writer)
-        await self.send(rows.backfilling_sql(pending), *statements)
+    async def add_phase(self) -> None:
+        """Add the column of phases to a ledger of an earlier version."""
+        await self._session.send(add_phase_sql(self.ledger.table))
 
     async def rows(self, which: str, *, lock: bool = False) -> Sequence[BackfillRow]:
         """Return rows of the progress; *lock* waits until no other runner has them."""
@@ -199,7 +197,7 @@ class PostgresBatches(BatchSession):
         limits = Limits(
             statement_timeout=limit,
             lock_timeout=lock_timeout,
-            application=application_name(self.database, self._writer),
+            application=application_name(self.database, self.ledger.writer),
         )
         abandoned = milliseconds(ABANDONED + (limit or 0))
         return f"{limits.sql(key)}SET LOCAL idle_in_transaction_session_timeout={abandoned};"

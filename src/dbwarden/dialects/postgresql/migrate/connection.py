@@ -54,7 +54,7 @@ from dbwarden.types import DatabaseName, DialectName
 if TYPE_CHECKING:
     from dbwarden.dialects.backfill.running import Backfills
     from dbwarden.dialects.postgresql.migrate.fingerprints import Fingerprints
-    from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows
+    from dbwarden.dialects.postgresql.migrate.history_rows import PostgresRows
     from dbwarden.dialects.postgresql.migrate.runner import Runner
 
 
@@ -313,14 +313,13 @@ class PostgresConnection:
 
     async def delete_row(self, row: LedgerRow) -> None:
         """Delete one ledger row; see ``Connection.delete_row``."""
-        from dbwarden.dialects.postgresql.migrate.history_rows import as_read
+        rows = await self._rows()
+        await self._write(rows.forget_sql(rows.as_read(row)))
 
-        await self._write((await self._rows()).forget_sql(as_read(row)))
+    async def _rows(self) -> "PostgresRows":
+        from dbwarden.dialects.postgresql.migrate.history_rows import PostgresRows
 
-    async def _rows(self) -> "LedgerRows":
-        from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows
-
-        return LedgerRows(table=self._table(await self._last_status()))
+        return PostgresRows(table=self._table(await self._last_status()))
 
     async def _write(self, sql: str) -> None:
         await self._check_own_session()

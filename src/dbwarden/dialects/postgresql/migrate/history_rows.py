@@ -1,13 +1,12 @@
 """Build the SQL that creates the ledger and writes its rows on PostgreSQL. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import LiteralString
 
 from dbwarden.dialects.base import PendingMigration
+from dbwarden.dialects.ledger_rows import LedgerRows
 from dbwarden.dialects.postgresql.sql.quoting import literal
-from dbwarden.dialects.writer import Columns, Writer, migration_columns, progress_columns
-from dbwarden.migration_history import LedgerRow, State, backfill_table
+from dbwarden.dialects.writer import Value
+from dbwarden.migration_history import LedgerRow, backfill_table
 from dbwarden.quoting import quoted, unquoted
 
 # Without blanks, because the server shows the first 1,024 bytes of a message in pg_stat_activity,
@@ -88,158 +87,63 @@ def record_change_sql(table: str, row: LedgerRow, fingerprint: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerRows:
-    """The SQL that writes rows of the ledger ``table``, which is qualified, as ``writer``."""
+class PostgresRows(LedgerRows):
+    """The SQL that writes rows of the ledger."""
 
-    table: str
-    writer: Writer = field(default_factory=Writer.this_process)
+    __slots__ = ()
+
+    @property
+    def began(self) -> str:
+        """The SQL of the time when the transaction began."""
+        return "now()"
+
+    @property
+    def now(self) -> str:
+        """The SQL of the current time."""
+        return "clock_timestamp()"
+
+    def literal(self, value: Value) -> str:
+        """Return *value* as SQL."""
+        return literal(value)
+
+    def duration(self, spent_ms: float | None) -> str:
+        """Return the SQL of milliseconds; ``None`` are those of the transaction so far."""
+        if spent_ms is not None:
+            return literal(round(spent_ms, 3))
+        return "extract(epoch FROM clock_timestamp() - now()) * 1000"
+
+    def change_one(self, change: str) -> str:
+        """Return a statement that fails with a division by zero unless it changes one row."""
+        return f"WITH changed AS ({change} RETURNING id) SELECT 1 / count(*) FROM changed"
 
     def record_sql(
         self, pending: PendingMigration, *, begun: int | None = None, spent_ms: float | None = None
     ) -> str:
-        """Return the statement that records that all of *pending* is done.
-
-        Args:
-            pending: The migration.
-            begun: The number of completed steps in the row, if this run or the one that it resumes
-                ran ``begin_sql`` before.
-            spent_ms: The duration of its last step; ``None`` is that of the transaction so far.
-        """
-        progress = progress_columns(pending.final_state, () if pending.fake else pending.steps)
-        values = literals(migration_columns(pending, self.writer) | progress)
-        values["finished_at"] = "clock_timestamp()"
-        if begun is not None:
-            values |= _added_duration(spent_ms)
-            return self._update_one(values, under_way(pending, begun))
-        values["duration_ms"] = "0" if pending.fake else _duration_sql(spent_ms)
-        return self._first_write(pending, values) + self._forget_backfill(pending)
-
-    def begin_sql(
-        self, pending: PendingMigration, *, done: int = 0, running: str | None = None
-    ) -> str:
-        """Return the statement that records *pending* as started: *done* steps, then *running*."""
-        progress = progress_columns(pending.running_state, pending.steps[:done], running)
-        return self._begin_sql(pending, progress, _duration_sql(None) if done else "0")
-
-    def backfilling_sql(self, pending: PendingMigration) -> str:
-        """Return the statement that records that the backfill *pending* has started."""
-        return self._begin_sql(pending, progress_columns(State.BACKFILLING, ()), "0")
-
-    def _begin_sql(self, pending: PendingMigration, progress: Columns, duration: str) -> str:
-        values = literals(migration_columns(pending, self.writer) | progress)
-        values |= {"finished_at": "NULL", "duration_ms": duration}
-        return self._first_write(pending, values)
-
-    def running_sql(self, pending: PendingMigration, done: int, statement: str | None) -> str:
-        """Return the statement that records the running statement after *done* steps, or none."""
-        return self._update_one({"running": literal(statement)}, under_way(pending, done))
-
-    def step_sql(
-        self, pending: PendingMigration, done: int, *, spent_ms: float | None = None
-    ) -> str:
-        """Return the statement that records that *done* steps of *pending* are done."""
-        progress = literals(progress_columns(pending.running_state, pending.steps[:done]))
-        progress |= _added_duration(spent_ms)
-        return self._update_one(progress, under_way(pending, done - 1))
+        """Return the statements that record the end of *pending*, and forget its backfill."""
+        record = super().record_sql(pending, begun=begun, spent_ms=spent_ms)
+        row = pending.row
+        if pending.direction == "upgrade" or pending.migration.backfill is None:
+            return record
+        if row is None or row.marked:
+            return record  # there may be no table
+        key = literal(pending.migration.key)
+        return f"{record};DELETE FROM {backfills_beside(self.table)} WHERE key = {key}"
 
     def saved_sql(self, pending: PendingMigration) -> str:
         """Return a query for the live row of *pending* as one text, for :meth:`restore_sql`."""
-        return f"SELECT to_json(l)::text FROM {self.table} l WHERE {live_row(pending)}"
+        return f"SELECT to_json(l)::text FROM {self.table} l WHERE {self.live_row(pending)}"
 
     def restore_sql(self, pending: PendingMigration, saved: str) -> str:
         """Return the statement that restores the row of *pending* to its *saved* state."""
         names = ", ".join(_NAMES)
-        return (
-            f"WITH changed AS (UPDATE {self.table} l SET ({names}) = (SELECT {names} FROM "
+        return self.change_one(
+            f"UPDATE {self.table} l SET ({names}) = (SELECT {names} FROM "
             f"json_populate_record(NULL::{self.table}, {literal(saved)}::json)) "
-            f"WHERE {under_way(pending, 0)} AND id = ({literal(saved)}::json ->> 'id')::bigint "
-            "RETURNING id) SELECT 1 / count(*) FROM changed"
+            f"WHERE {self.under_way(pending, 0)} AND id = ({literal(saved)}::json ->> 'id')::bigint"
         )
-
-    def forget_sql(self, row: str) -> str:
-        """Return the statement that deletes the one row that matches the condition *row*."""
-        return (
-            f"WITH gone AS (DELETE FROM {self.table} WHERE {row} RETURNING id)"
-            " SELECT 1 / count(*) FROM gone"
-        )
-
-    def correct_sql(self, row: LedgerRow, values: Columns) -> str:
-        """Return the statement that sets *values* in *row* and clears ``running``."""
-        changes = literals(values)
-        changes["running"] = "NULL"
-        changes["finished_at"] = (
-            f"CASE WHEN {changes['state']} IN ('applied', 'rolled_back') "
-            "THEN coalesce(finished_at, now()) END"
-        )
-        return self._update_one(changes, as_read(row))
-
-    def _first_write(self, pending: PendingMigration, values: Mapping[str, str]) -> str:
-        """Return the first statement for *pending*; a rollback keeps the start of its upgrade."""
-        if pending.direction == "upgrade":
-            values = {**values, "started_at": "now()"}
-        if pending.row is not None:
-            return self._update_one(values, as_read(pending.row))
-        names, row = ", ".join(values), ", ".join(values.values())
-        return f"INSERT INTO {self.table} ({names}) VALUES ({row})"
-
-    def _update_one(self, values: Mapping[str, str], where: str) -> str:
-        """Return an UPDATE that fails with a division by zero unless it changes one row."""
-        changes = ", ".join(f"{name} = {value}" for name, value in values.items())
-        return (
-            f"WITH changed AS (UPDATE {self.table} SET {changes} WHERE {where} RETURNING id)"
-            " SELECT 1 / count(*) FROM changed"
-        )
-
-    def _forget_backfill(self, pending: PendingMigration) -> str:
-        """Return the statement that deletes the progress of a rolled-back backfill, if it ran."""
-        row = pending.row
-        if pending.direction == "upgrade" or pending.migration.backfill is None:
-            return ""
-        if row is None or row.marked:
-            return ""  # there may be no table
-        key = literal(pending.migration.key)
-        return f";DELETE FROM {backfills_beside(self.table)} WHERE key = {key}"
-
-
-def live_row(pending: PendingMigration) -> str:
-    """Return the condition for the one live row of a migration; a unique index guarantees it."""
-    migration = pending.migration
-    kind, key = literal(migration.kind.value), literal(migration.key)
-    return f"kind = {kind} AND key = {key} AND state <> 'rolled_back'"
-
-
-def as_read(row: LedgerRow) -> str:
-    """Return the condition for *row*, which fails if it has changed since it was read."""
-    running = "IS NULL" if row.running is None else f"= {literal(row.running)}"
-    return (
-        f"id = {row.id} AND state = {literal(row.state.value)} AND step = {row.step}"
-        f" AND running {running}"
-    )
-
-
-def under_way(pending: PendingMigration, done: int) -> str:
-    """Return the condition for the row of *pending* with *done* recorded steps."""
-    state = literal(pending.running_state.value)
-    return f"{live_row(pending)} AND state = {state} AND step = {done}"
 
 
 def backfills_beside(ledger: str) -> str:
     """Return the table of backfills next to *ledger*, both qualified."""
     place, dot, name = ledger.rpartition(".")
     return f"{place}{dot}{quoted(backfill_table(unquoted(name)))}"
-
-
-def _duration_sql(spent_ms: float | None) -> str:
-    if spent_ms is not None:
-        return literal(round(spent_ms, 3))
-    return "extract(epoch FROM clock_timestamp() - now()) * 1000"
-
-
-def _added_duration(spent_ms: float | None) -> dict[str, str]:
-    return {"duration_ms": f"coalesce(duration_ms, 0) + {_duration_sql(spent_ms)}"}
-
-
-def literals(columns: Mapping[str, str | int | float | None]) -> dict[str, str]:
-    """Return the values of *columns* as SQL."""
-    return {name: literal(value) for name, value in columns.items()}

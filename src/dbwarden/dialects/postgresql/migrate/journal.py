@@ -7,16 +7,17 @@ is set before it runs; after a crash the catalog shows whether it took effect.
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 import anyio.lowlevel
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration, Step
+from dbwarden.dialects.ledger_rows import StepRecords
 from dbwarden.dialects.postgresql.migrate import recovery
 from dbwarden.dialects.postgresql.migrate.batching import Limits, locate_offset, statement_offsets
-from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows, live_row, under_way
+from dbwarden.dialects.postgresql.migrate.history_rows import PostgresRows
 from dbwarden.dialects.postgresql.migrate.retrying import lock_retries
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
@@ -46,18 +47,21 @@ class Journal:
         limits: The settings of each transaction.
         pending: The migration.
         run_transaction: Runs a step in a transaction.
-        begun: Whether this run or the one that it resumes has recorded the migration.
         clean: Whether a refused statement left no trace.
     """
 
     session: Session
     config: DatabaseConfig
-    rows: LedgerRows
+    rows: PostgresRows
     limits: Limits
     pending: PendingMigration
     run_transaction: RunTransaction
-    begun: bool = False
     clean: bool = False
+    _records: StepRecords = field(init=False)
+
+    def __post_init__(self) -> None:
+        resumed = self.pending.resumed
+        self._records = StepRecords(rows=self.rows, pending=self.pending, begun=resumed)
 
     async def run(self) -> None:
         """Run the remaining steps, each with its journal entry.
@@ -69,18 +73,17 @@ class Journal:
         pending = self.pending
         if pending.interrupted:
             await self._check_unchanged()
-        self.begun, interrupted = pending.resumed, pending.interrupted
+        interrupted = pending.interrupted
         for step in pending.steps[pending.done :]:
             await self._run_step(step, interrupted=interrupted)
-            self.begun, interrupted = True, False
+            self._records.begun, interrupted = True, False
         if pending.done >= len(pending.steps):
-            begun = pending.done if self.begun else None
-            await self.session.send(self.rows.record_sql(pending, begun=begun, spent_ms=0))
+            await self.session.send(self._records.all_done_sql())
 
     async def _check_unchanged(self) -> None:
         """Check that the interrupted statement is still the next one in the file."""
         pending, database = self.pending, self.config.database_name
-        row = f"SELECT running FROM {self.rows.table} WHERE {live_row(pending)}"
+        row = f"SELECT running FROM {self.rows.table} WHERE {self.rows.live_row(pending)}"
         running = await self.session.value(row)
         step = next(iter(pending.steps[pending.done :]), None)
         if step is not None and not step.transactional and step.statements[0].text == running:
@@ -97,9 +100,9 @@ class Journal:
     async def _run_step(self, step: Step, *, interrupted: bool) -> None:
         probe = Transactional() if step.transactional else probe_of(step.statements[0])
         if isinstance(probe, Transactional | SessionSetting) and not interrupted:
-            record, prelude = self._record_sql(step, None), self._prelude(step)
+            record = self._records.done_sql(step, announced=False, spent_ms=None)
             try:
-                await self.run_transaction(self.pending, step, record, prelude)
+                await self.run_transaction(self.pending, step, record, self._prelude(step))
                 return
             except StatementFailed as error:
                 if step.transactional or error.sqlstate != IN_TRANSACTION:
@@ -148,7 +151,7 @@ class Journal:
     async def _journaled(self, step: Step, probe: Probe, interrupted: bool) -> None:
         session, statement, pending = self.session, step.statements[0], self.pending
         earlier = None
-        if not self.begun and pending.row is not None:
+        if not self._records.begun and pending.row is not None:
             earlier = await session.value(self.rows.saved_sql(pending))
         await self._announce(step, probe)
         started, known = time.monotonic(), frozenset[str]()
@@ -165,31 +168,17 @@ class Journal:
         except ServerRefused as refused:
             await self._clean_up(step, probe, known, earlier)
             raise self._error(step, refused) from refused
-        record = self._record_sql(step, (time.monotonic() - started) * 1000)
+        spent_ms = (time.monotonic() - started) * 1000
+        record = self._records.done_sql(step, announced=True, spent_ms=spent_ms)
         left = leftovers(pending.steps) if step.number == len(pending.steps) else ""
         await session.send(f"{RESET}{record};{left}")
 
     async def _announce(self, step: Step, probe: Probe) -> None:
         """Record the statement that is about to run, and set its limits."""
-        text, pending = step.statements[0].text, self.pending
-        if self.begun:
-            record = self.rows.running_sql(pending, step.number - 1, text)
-        else:
-            record = self.rows.begin_sql(pending, running=text)
-        concurrent = recovery.is_concurrent(probe)
-        limits = self.limits.sql(pending.migration.key, scope="SESSION", lock=not concurrent)
+        record, concurrent = self._records.announce_sql(step), recovery.is_concurrent(probe)
+        key = self.pending.migration.key
+        limits = self.limits.sql(key, scope="SESSION", lock=not concurrent)
         await self.session.send(f"BEGIN;{record};COMMIT;{limits}{self._prelude(step)}")
-
-    def _record_sql(self, step: Step, spent_ms: float | None) -> str:
-        """Return the SQL that records *step*; *spent_ms* is ``None`` in its transaction."""
-        pending, number = self.pending, step.number
-        begun = self.begun or spent_ms is not None
-        if number == len(pending.steps):
-            done = number - 1 if begun else None
-            return self.rows.record_sql(pending, begun=done, spent_ms=spent_ms)
-        if begun:
-            return self.rows.step_sql(pending, number, spent_ms=spent_ms)
-        return self.rows.begin_sql(pending, done=number)
 
     async def _clean_up(
         self, step: Step, probe: Probe, known: frozenset[str], earlier: str | None
@@ -201,15 +190,11 @@ class Journal:
             clean = False  # the next run finds and removes what is left
         # A failure may leave a part of a statement with its own commits done.
         self.clean = clean and not commits_inside(step.statements[0])
-        record = self._undo_sql(step, earlier) if self.clean else ""
+        record = ""
+        if self.clean:
+            restore = self.rows.restore_sql(self.pending, earlier) if earlier is not None else None
+            record = self._records.undo_sql(step, restore)
         await self.session.send(f"{RESET}{record}")
-
-    def _undo_sql(self, step: Step, earlier: str | None) -> str:
-        if self.begun:
-            return self.rows.running_sql(self.pending, step.number - 1, None)
-        if earlier is not None:
-            return self.rows.restore_sql(self.pending, earlier)
-        return self.rows.forget_sql(under_way(self.pending, 0))
 
     def _error(self, step: Step, refused: ServerRefused) -> DBWardenError:
         offset = statement_offsets(step)[0] + (refused.position or 1) - 1

@@ -22,7 +22,7 @@ from dbwarden.dialects.postgresql.migrate.batching import (
     render,
 )
 from dbwarden.dialects.postgresql.migrate.connecting import application_name
-from dbwarden.dialects.postgresql.migrate.history_rows import LedgerRows, add_phase_sql
+from dbwarden.dialects.postgresql.migrate.history_rows import PostgresRows, add_phase_sql
 from dbwarden.dialects.postgresql.migrate.journal import Journal
 from dbwarden.dialects.postgresql.migrate.retrying import lock_retries
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
@@ -57,7 +57,7 @@ class Runner:
 
     session: Session
     config: DatabaseConfig
-    rows: LedgerRows
+    rows: PostgresRows
     limits: Limits = field(init=False)
     _marked: int = field(default=0, init=False)
     _number: int = field(default=0, init=False)

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 from dbwarden.dialects.backfill.progress import COLUMNS, OPEN, ProgressTable, Value, parse_row
 from dbwarden.dialects.sqlite.migrate.opening import find_table
+from dbwarden.dialects.sqlite.sql.quoting import literal
 from dbwarden.migration_history import BackfillRow, backfill_table
-from dbwarden.quoting import quoted, text_literal
+from dbwarden.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +35,11 @@ class StateTable(ProgressTable):
     @property
     def now(self) -> str:
         """The SQL of the current time."""
-        return text_literal(datetime.now(UTC).isoformat())
+        return literal(datetime.now(UTC).isoformat())
 
     def literal(self, value: Value) -> str:
         """Return *value* as SQL."""
-        if isinstance(value, str):
-            return text_literal(value.replace("\0", "\N{REPLACEMENT CHARACTER}"))
-        return "NULL" if value is None else repr(value)
+        return literal(value)
 
     def exists(self, database: sqlite3.Connection) -> bool:
         """Return whether the table exists."""

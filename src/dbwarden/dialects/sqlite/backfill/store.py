@@ -3,22 +3,21 @@
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from dbwarden.dialects.backfill.keys import TableKey
 from dbwarden.dialects.backfill.running import BatchSession
 from dbwarden.dialects.backfill.work import BackfillWork, BatchRefused
-from dbwarden.dialects.base import PendingMigration, Statement
+from dbwarden.dialects.base import Statement
 from dbwarden.dialects.sqlite.backfill.keys import SQLiteKey, find_keys
 from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
-from dbwarden.dialects.sqlite.migrate.history_queries import Progress
+from dbwarden.dialects.sqlite.migrate.history_rows import rows_of
 from dbwarden.dialects.sqlite.migrate.session import Executed, Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import primary_code
 from dbwarden.dialects.sqlite.migrate.threads import run_cleanup, run_interruptible
 from dbwarden.errors import DBWardenError, LockTimeout, StatementFailed
 from dbwarden.files.placeholders import Filled
-from dbwarden.migration_history import BackfillRow, State
+from dbwarden.migration_history import BackfillRow
 from dbwarden.types import DialectName, Location
 
 T = TypeVar("T")
@@ -35,6 +34,7 @@ class SQLiteBatches(BatchSession):
         """Store the session."""
         self.database = session.config.database_name
         self.progress: StateTable = StateTable.beside(session.config.ledger_table)
+        self.ledger = rows_of(session.config.ledger_table, session.writer)
         self._session = session
         self._limit: float | None = None
 
@@ -96,15 +96,9 @@ class SQLiteBatches(BatchSession):
         for statement in statements:
             self._session.database.execute(statement)
 
-    async def record_start(self, pending: PendingMigration, *statements: str) -> None:
-        """Record in the ledger that a backfill has started, and run *statements* too."""
-
-        def record() -> None:
-            started = Progress(state=State.BACKFILLING, step=0)
-            self._session.ledger.write(pending, None, started, since=datetime.now(UTC))
-            self._each(statements)
-
-        await self._call(record)
+    async def add_phase(self) -> None:
+        """Add the column of phases to a ledger of an earlier version."""
+        await self._call(lambda: self._session.ledger.add_phase())
 
     async def rows(self, which: str, *, lock: bool = False) -> Sequence[BackfillRow]:
         """Return rows of the progress, which a transaction locks with the whole database."""

@@ -19,7 +19,7 @@ from dbwarden.dialects.base import (
 )
 from dbwarden.dialects.sqlite.migrate import create_database as creating
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
-from dbwarden.dialects.sqlite.migrate.history_queries import entry_of
+from dbwarden.dialects.sqlite.migrate.history_rows import SQLiteRows, rows_of
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.runner import Run
@@ -182,16 +182,18 @@ class SQLiteConnection:
 
     async def update_row(self, row: LedgerRow, corrected: LedgerRow) -> None:
         """Correct one ledger row; see ``Connection.update_row``."""
-        fields = corrected.corrected
-        await self._change(lambda: self._session.ledger.correct(entry_of(row), fields))
+        await self._change_row(row, self._rows.correct_sql(row, corrected.corrected))
 
     async def delete_row(self, row: LedgerRow) -> None:
-        """Delete one ledger row (repair). Requires the lock.
+        """Delete one ledger row; see ``Connection.delete_row``."""
+        await self._change_row(row, self._rows.forget_sql(self._rows.as_read(row)))
 
-        Raises:
-            LedgerError: The row has changed since it was read.
-        """
-        await self._change(lambda: self._session.ledger.delete(entry_of(row)))
+    @property
+    def _rows(self) -> SQLiteRows:
+        return rows_of(self._config.ledger_table, self._session.writer)
+
+    async def _change_row(self, row: LedgerRow, sql: str) -> None:
+        await self._change(lambda: self._session.ledger.change(sql, row))
 
     async def _change(self, body: Callable[[], None]) -> None:
         await self._retrying(lambda: self._session.transaction(body))

@@ -7,12 +7,11 @@ import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.sqlite.migrate.opening import find_table
-from dbwarden.dialects.writer import Writer, migration_columns, progress_columns
+from dbwarden.dialects.writer import Value
 from dbwarden.errors import LedgerError
 from dbwarden.migration_history import (
     BackfillRow,
@@ -24,8 +23,6 @@ from dbwarden.migration_history import (
     parse_intervals,
 )
 from dbwarden.quoting import quoted
-
-FINAL_STATES = (State.APPLIED, State.ROLLED_BACK)
 
 _COLUMNS = {
     "id": "INTEGER PRIMARY KEY",
@@ -55,43 +52,13 @@ _FINGERPRINTS = ("fingerprint", "fingerprint_at", "changed_outside")
 """The columns about the schema, likewise."""
 
 
-class Progress(NamedTuple):
-    """The progress of a migration: *step* completed steps, and the *running* statement."""
-
-    state: State
-    step: int
-    running: str | None = None
-
-
-class Entry(NamedTuple):
-    """A row of the ledger as this run last read or wrote it: the parameters of ``_AS_READ``."""
-
-    id: int
-    state: State
-    step: int
-    running: str | None = None
-
-
-def entry_of(row: LedgerRow) -> Entry:
-    """Return the entry of *row*, as it was read."""
-    return Entry(row.id, row.state, row.step, row.running)
-
-
-def progress_after(pending: PendingMigration, step: int) -> Progress:
-    """Return the progress of *pending* after *step* steps, or at its end if it is fake."""
-    if pending.fake or step >= len(pending.steps):
-        return Progress(state=pending.final_state, step=0 if pending.fake else len(pending.steps))
-    return Progress(state=pending.running_state, step=step)
-
-
 class Ledger:
     """The ledger in one database; the caller holds the transaction."""
 
-    def __init__(self, database: sqlite3.Connection, table: str, writer: Writer) -> None:
+    def __init__(self, database: sqlite3.Connection, table: str) -> None:
         self._database = database
         self._table = quoted(table)
         self._name = table
-        self._writer = writer
 
     def exists(self) -> bool:
         """Return whether the ledger exists."""
@@ -190,67 +157,42 @@ class Ledger:
                 "correct that row by hand.",
             ) from error
 
-    def write(
-        self,
-        pending: PendingMigration,
-        entry: Entry | None,
-        progress: Progress,
-        *,
-        spent_ms: float = 0.0,
-        since: datetime | None = None,
-    ) -> Entry:
-        """Record the progress of *pending*.
-
-        Args:
-            pending: The migration and its direction.
-            entry: Its live row as it was last read or written; ``None`` to insert one.
-            progress: The new progress.
-            spent_ms: Milliseconds since the row was last written.
-            since: The start of the run, if neither this run nor one that it resumes has recorded
-                the migration yet. A rollback keeps the start of the upgrade.
-
-        Returns:
-            The row as written.
+    def change(self, sql: str, row: LedgerRow | None) -> None:
+        """Run a statement of ``SQLiteRows`` that changes or inserts one row, *row* if it is known.
 
         Raises:
-            LedgerError: The row differs from *entry*.
+            LedgerError: The row has changed since it was read.
         """
-        done = pending.steps[: progress.step]
-        fields: dict[str, Any] = {
-            **migration_columns(pending, self._writer),
-            **progress_columns(progress.state, done, progress.running),
-        }
-        if _PHASE in fields and _PHASE not in self._column_names():
-            self._database.execute(f"ALTER TABLE main.{self._table} ADD COLUMN {_PHASE} TEXT")
-        fields["finished_at"] = _now() if progress.state in FINAL_STATES else None
-        if since is not None and pending.direction == "upgrade":
-            fields["started_at"] = since.isoformat()
-        if pending.migration.backfill is not None and progress.state is State.ROLLED_BACK:
-            from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
+        if self._database.execute(sql).rowcount != 1:
+            which = f"row {row.id}" if row is not None else "a row"
+            raise LedgerError(
+                f"{which} of {self._name} has changed since it was read",
+                next_step="Another process changed the ledger. Inspect it with: "
+                "dbwarden history; then run the command again.",
+            )
 
-            # This stops its runners.
-            StateTable.beside(self._name).delete(self._database, pending.migration.key)
-        if entry is None:
-            return Entry(self._insert({**fields, "duration_ms": spent_ms}), *progress)
-        duration = "?" if since is not None else "round(coalesce(duration_ms, 0) + ?, 3)"
-        self.update(entry, fields, (f"duration_ms = {duration}", spent_ms))
-        return Entry(entry.id, *progress)
+    def add_columns(self, *names: str) -> None:
+        """Add the columns *names* to a ledger of an earlier version that lacks them."""
+        there = self._column_names()
+        for name in names:
+            if name not in there:
+                self._database.execute(f"ALTER TABLE main.{self._table} ADD COLUMN {name} TEXT")
 
-    def read_fields(self, row_id: int) -> Mapping[str, Any]:
-        """Read all fields of a row, for :meth:`restore`."""
-        rows = self._database.execute(
-            f"SELECT {_NAMES} FROM main.{self._table} WHERE id = ?", (row_id,)
-        ).fetchall()
-        if not rows:
-            raise self._changed(row_id)
-        return dict(zip(_COLUMNS, rows[0], strict=True))
+    def add_phase(self) -> None:
+        """Add the column of phases to a ledger of an earlier version."""
+        self.add_columns(_PHASE)
+
+    def read_fields(self, row: LedgerRow) -> dict[str, Value]:
+        """Read all fields of *row*, for ``SQLiteRows.restore_sql``."""
+        fields = self._database.execute(
+            f"SELECT {_NAMES} FROM main.{self._table} WHERE id = ?", (row.id,)
+        ).fetchone()
+        # A row that is gone is noticed when it is to be changed.
+        return dict(zip(_COLUMNS, fields, strict=True)) if fields is not None else {}
 
     def record_fingerprint(self, fingerprint: str) -> None:
         """Store the *fingerprint* of the schema in the newest live row."""
-        there = self._column_names()
-        for name in _FINGERPRINTS:
-            if name not in there:
-                self._database.execute(f"ALTER TABLE main.{self._table} ADD COLUMN {name} TEXT")
+        self.add_columns(*_FINGERPRINTS)
         self._database.execute(
             f"UPDATE main.{self._table} SET fingerprint = ?, fingerprint_at = ? WHERE id = "
             f"(SELECT max(id) FROM main.{self._table} WHERE state <> '{State.ROLLED_BACK}')",
@@ -266,47 +208,11 @@ class Ledger:
             (fingerprint, now, f" {since}/{now}", row.id),
         )
 
-    def correct(self, entry: Entry, fields: Mapping[str, Any]) -> None:
-        """Set *fields* of one row (repair), and ``finished_at`` if its new state is final."""
-        is_final = State(fields.get("state", entry.state)) in FINAL_STATES
-        finished = ("finished_at = coalesce(finished_at, ?)", _now())
-        self.update(
-            entry, {**fields, "running": None}, finished if is_final else ("finished_at = ?", None)
-        )
+    def forget_backfill(self, key: str) -> None:
+        """Delete the progress of a backfill, which stops its runners."""
+        from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
 
-    def delete(self, entry: Entry) -> None:
-        """Delete a row."""
-        self._change_one(entry, f"DELETE FROM main.{self._table}", ())
-
-    def update(
-        self, entry: Entry, fields: Mapping[str, Any], *more: tuple[str, float | str | None]
-    ) -> None:
-        """Set *fields* of a row, and what each of *more* assigns with one parameter."""
-        changes = [*((f"{name} = ?", value) for name, value in fields.items()), *more]
-        assigned = ", ".join(sql for sql, _ in changes)
-        values = tuple(value for _, value in changes)
-        self._change_one(entry, f"UPDATE main.{self._table} SET {assigned}", values)
-
-    def _change_one(self, entry: Entry, change: str, values: tuple[Any, ...]) -> None:
-        changed = self._database.execute(f"{change} WHERE {_AS_READ}", (*values, *entry))
-        if changed.rowcount != 1:
-            raise self._changed(entry.id)
-
-    def _insert(self, fields: Mapping[str, Any]) -> int:
-        marks = ", ".join("?" * len(fields))
-        inserted = self._database.execute(
-            f"INSERT INTO main.{self._table} ({', '.join(fields)}) VALUES ({marks})",
-            tuple(fields.values()),
-        )
-        assert inserted.lastrowid is not None
-        return inserted.lastrowid
-
-    def _changed(self, row_id: int) -> LedgerError:
-        return LedgerError(
-            f"row {row_id} of {self._name} has changed since it was read",
-            next_step="Another process changed the ledger. Inspect it with: "
-            "dbwarden history; then run the command again.",
-        )
+        StateTable.beside(self._name).delete(self._database, key)
 
 
 def open_backfills(
@@ -318,9 +224,6 @@ def open_backfills(
     from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
 
     return StateTable.beside(config.ledger_table).read(database, ended=False)
-
-
-_AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"
 
 
 def _now() -> str:

@@ -12,27 +12,22 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dbwarden.dialects.base import PendingMigration, Statement, Step
+from dbwarden.dialects.ledger_rows import StepRecords
 from dbwarden.dialects.sqlite.migrate import foreign_keys
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
-from dbwarden.dialects.sqlite.migrate.history_queries import (
-    Entry,
-    Progress,
-    entry_of,
-    progress_after,
-)
+from dbwarden.dialects.sqlite.migrate.history_rows import rows_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
+from dbwarden.dialects.writer import Value
 from dbwarden.errors import DBWardenError
-from dbwarden.migration_history import State
 
 T = TypeVar("T")
-Fields = Mapping[str, Any]
+Fields = Mapping[str, Value]
 
 _TEMPORARY = re.compile(r"create\b.*\btemp(orary)?\b", re.IGNORECASE | re.DOTALL)
 _PENDING_SETTINGS = ("auto_vacuum", "encoding", "page_size", "temp_store_directory")
@@ -53,11 +48,10 @@ class Run:
     def __init__(self, session: Session, pending: PendingMigration) -> None:
         self._session = session
         self._pending = pending
-        self._entry = entry_of(pending.row) if pending.row is not None else None
-        self._first = not pending.resumed
+        self._rows = rows_of(session.config.ledger_table, session.writer)
+        self._records = StepRecords(rows=self._rows, pending=pending, begun=pending.resumed)
         self._prepared = False
         self._completed_step = 0
-        self._since = datetime.now(UTC)
         self._lap_start = time.perf_counter()
 
     @property
@@ -83,7 +77,7 @@ class Run:
 
     def record_done(self) -> None:
         """Write the row of a migration without remaining steps."""
-        self._record(progress_after(self._pending, len(self._pending.steps)))
+        self._transaction(lambda: self._record(self._records.all_done_sql(), ends=True))
 
     def _prepare(self) -> None:
         """Remove the settings of earlier migrations, and restore those of an earlier run."""
@@ -100,17 +94,28 @@ class Run:
     # -- in a transaction -------------------------------------------------------------------
 
     def _run_in_transaction(self, step: Step) -> None:
-        def body() -> Entry:
+        def body() -> None:
             self._lap_start = time.perf_counter()
             self._run_checking_keys(step)
-            return self._write(progress_after(self._pending, step.number))
+            self._record_done(step, announced=False)
 
-        self._entry = self._transaction(body)
-        self._first = False
+        self._transaction(body)
+        self._records.begun = True
 
-    def _record(self, progress: Progress) -> None:
-        self._entry = self._transaction(lambda: self._write(progress))
-        self._first = False
+    def _record_done(self, step: Step, *, announced: bool) -> None:
+        """Write the row of *step* inside a transaction."""
+        spent_ms = (time.perf_counter() - self._lap_start) * 1000
+        record = self._records.done_sql(step, announced=announced, spent_ms=spent_ms)
+        self._record(record, ends=step.number == len(self._pending.steps))
+
+    def _record(self, sql: str, *, ends: bool = False) -> None:
+        """Write the row inside a transaction; *ends* says that the migration ends with it."""
+        ledger, migration = self._session.ledger, self._pending.migration
+        if migration.phase == "post":
+            ledger.add_phase()
+        ledger.change(sql, self._pending.row)
+        if ends and self._pending.direction == "rollback" and migration.backfill is not None:
+            ledger.forget_backfill(migration.key)
 
     def _transaction(self, body: Callable[[], T]) -> T:
         try:
@@ -145,63 +150,44 @@ class Run:
         if new:
             raise failures.broken_keys(self._pending, risky, rows)
 
-    def _write(self, progress: Progress) -> Entry:
-        """Write the row inside a transaction; the caller stores the entry after the commit."""
-        now = time.perf_counter()
-        return self._session.ledger.write(
-            self._pending,
-            self._entry,
-            progress,
-            spent_ms=round((now - self._lap_start) * 1000, 3),
-            since=self._since if self._first else None,
-        )
-
     # -- outside of any transaction ---------------------------------------------------------
 
     def _run_outside_transaction(self, step: Step) -> None:
         if self._completed_step != step.number:  # else only the row is missing
-            statement, first = step.statements[0], self._first
-            saved_row = self._announce(step, statement)
+            begun, saved = self._records.begun, self._announce(step)
             try:
-                self._execute(statement, retry_while_busy=True)
+                self._execute(step.statements[0], retry_while_busy=True)
             except Exception:
-                self._forget(saved_row, first)
+                self._forget(step, saved, begun=begun)
                 raise
             self._completed_step = step.number
-        self._record(progress_after(self._pending, step.number))
+        self._transaction(lambda: self._record_done(step, announced=True))
 
-    def _announce(self, step: Step, statement: Statement) -> Fields | None:
-        """Record the statement that is about to run, and return the earlier row."""
+    def _announce(self, step: Step) -> Fields | None:
+        """Record the statement that is about to run, and return the earlier row, if any."""
+        row = self._pending.row
 
-        def body() -> tuple[Fields | None, Entry]:
-            entry = self._entry
-            saved_row = self._session.ledger.read_fields(entry.id) if entry is not None else None
-            before = Progress(self._pending.running_state, step.number - 1, statement.text)
-            return saved_row, self._write(before)
+        def body() -> Fields | None:
+            is_first = row is not None and not self._records.begun
+            saved = self._session.ledger.read_fields(row) if row is not None and is_first else None
+            self._record(self._records.announce_sql(step))
+            return saved
 
+        saved = self._transaction(body)
+        self._records.begun = True
         self._lap_start = time.perf_counter()
-        saved_row, self._entry = self._transaction(body)
-        self._first = False
-        self._lap_start = time.perf_counter()
-        return saved_row
+        return saved
 
-    def _forget(self, saved_row: Fields | None, first: bool) -> None:
+    def _forget(self, step: Step, saved: Fields | None, *, begun: bool) -> None:
         """Revert the row, because the announced statement failed. If that fails too, the next run
         treats the statement as interrupted and repeats it."""
-
-        def body() -> None:
-            assert self._entry is not None
-            if saved_row is not None:
-                self._session.ledger.update(self._entry, {**saved_row, "running": None})
-            else:
-                self._session.ledger.delete(self._entry)
-
+        restore = self._rows.restore_sql(self._pending, saved) if saved is not None else None
+        self._records.begun = begun
+        undo = self._records.undo_sql(step, restore)
+        self._records.begun = True
         with contextlib.suppress(DBWardenError, Stopped), self._session.uninterruptible():
-            self._session.transaction(body)
-            self._first = first
-            self._entry = None
-            if saved_row is not None:
-                self._entry = Entry(saved_row["id"], State(saved_row["state"]), saved_row["step"])
+            self._session.transaction(lambda: self._record(undo))
+            self._records.begun = begun
 
     # -- statements -------------------------------------------------------------------------
 

@@ -143,7 +143,7 @@ class Session:
     @property
     def ledger(self) -> Ledger:
         """The ledger of this database."""
-        return Ledger(self.database, self.config.ledger_table, self.writer)
+        return Ledger(self.database, self.config.ledger_table)
 
     # -- stopping ---------------------------------------------------------------------------
 

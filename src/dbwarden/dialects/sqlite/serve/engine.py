@@ -13,7 +13,6 @@ from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.sqlite.migrate.connection import DIALECT
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger, open_backfills
 from dbwarden.dialects.sqlite.migrate.statement_errors import primary_code
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectError, DBWardenError, TimedOut
 from dbwarden.migration_history import Reading
 
@@ -117,7 +116,7 @@ async def read(engine: AsyncEngine, config: DatabaseConfig) -> Reading:
 
     def query(inside: Connection) -> Reading:
         database = cast(sqlite3.Connection, _Driver(inside))
-        ledger = Ledger(database, config.ledger_table, Writer.this_process())
+        ledger = Ledger(database, config.ledger_table)
         rows = ledger.rows() if ledger.exists() else None
         return Reading(
             server_version=sqlite3.sqlite_version,

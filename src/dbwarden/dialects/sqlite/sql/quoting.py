@@ -64,3 +64,10 @@ def value_literal(value: object) -> str:
             return f"X'{value.hex()}'"
         case _:
             raise TypeError(f"there is no literal for a {type(value).__name__}")
+
+
+def literal(value: str | int | float | None) -> str:
+    """Return *value* as a literal for our own rows, in which a text has no NUL."""
+    if isinstance(value, str):
+        return text_literal(value.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+    return "NULL" if value is None else repr(value)
