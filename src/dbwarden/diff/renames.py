@@ -5,7 +5,7 @@ printed text. Where the two disagree (an alias in a view, say), an object is at 
 """
 
 import re
-from collections.abc import Callable, Collection, Container, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -130,7 +130,7 @@ def _rename_value(schema: Schema, name: QualifiedName, before: str, after: str) 
 def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
     """Rename an object other than a column, and every mention of it."""
 
-    def visit(value: Any) -> Any:
+    def visit(value: Any, _: str) -> Any:
         if value == old:
             return new
         if isinstance(value, QualifiedName) and old.part is None and value == old.table:
@@ -228,7 +228,7 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
         tokens = TOKEN.findall(value)
         return "".join(new_text if token == old_text else token for token in tokens)
 
-    def visit(value: Any) -> Any:
+    def visit(value: Any, _: str) -> Any:
         if isinstance(value, Ref) and value.kind in (ObjectKind.COLUMN, ObjectKind.DEFAULT):
             same = value.table == old.table and value.part == before
             return replace(value, part=after) if same else None
@@ -294,42 +294,34 @@ TEXTS = {
 }
 
 
-def _texts(
-    value: T, text: Callable[[str], str], names: Container[str] = TEXTS, *, named: bool = False
+def _texts(value: T, text: Callable[[str], str], names: Collection[str] = TEXTS) -> T:
+    """Return *value* with *text* applied to each text in it whose field is one of *names*."""
+
+    def visit(part: Any, field: str) -> Any:
+        return text(part) if field in names and isinstance(part, str) else None
+
+    return _walk(value, visit, names)
+
+
+def _walk(
+    value: T, visit: Callable[[Any, str], Any], texts: Collection[str] = (), field: str = ""
 ) -> T:
-    """Return *value* with *text* applied to each text in it whose field is one of *names*.
+    """Return *value* with every part replaced, at any depth, that *visit* has a new value for.
 
-    *named* is true if *value* is that of such a field.
+    It gets each part with the name of its field; texts only from the fields *texts*.
     """
-    if isinstance(value, str):
-        return text(value) if named else value  # type: ignore[return-value]  # a text, too
-    if isinstance(value, tuple):
-        return tuple(_texts(item, text, names, named=named) for item in value)  # type: ignore[return-value]  # same shape
-    if not is_dataclass(value):
-        return value
-    changed: dict[str, Any] = {}
-    for field in fields(value):
-        was = getattr(value, field.name)
-        now = _texts(was, text, names, named=field.name in names)
-        if now is not was and now != was:
-            changed[field.name] = now
-    return replace(value, **changed) if changed else value  # type: ignore[type-var]  # a dataclass
-
-
-def _walk(value: T, visit: Callable[[Any], Any]) -> T:
-    """Return *value* with every part replaced, at any depth, that *visit* has a new value for."""
-    found = visit(value)
+    found = visit(value, field)
     if found is not None:
         return found  # type: ignore[no-any-return]  # of the same type, by contract
     if isinstance(value, tuple):
-        return tuple(_walk(item, visit) for item in value)  # type: ignore[return-value]  # same shape
+        return tuple(_walk(item, visit, texts, field) for item in value)  # type: ignore[return-value]  # same shape
     if not is_dataclass(value):
         return value
-    changed = {}
-    for field in fields(value):
-        was = getattr(value, field.name)
-        if isinstance(was, tuple) or is_dataclass(was):
-            now = _walk(was, visit)
+    changed: dict[str, Any] = {}
+    for name in (item.name for item in fields(value)):
+        was = getattr(value, name)
+        if isinstance(was, tuple) or is_dataclass(was) or name in texts:
+            now = _walk(was, visit, texts, name)
             if now is not was and now != was:
-                changed[field.name] = now
+                changed[name] = now
     return replace(value, **changed) if changed else value  # type: ignore[type-var]  # a dataclass

@@ -103,6 +103,7 @@ class RenderOptions:
 
 
 DEFAULT_OPTIONS = RenderOptions()
+_EFFECTS = ("destroys", "converts", "removes", "refuses", "unfilled")
 
 
 def merge_statements(statements: Iterable[PlannedStatement]) -> tuple[PlannedStatement, ...]:
@@ -120,16 +121,11 @@ def merge_statements(statements: Iterable[PlannedStatement]) -> tuple[PlannedSta
         ):
             found.append(statement)
             continue
+        effects: dict[str, Any] = {
+            name: (*getattr(last, name), *getattr(statement, name)) for name in _EFFECTS
+        }
         rest = statement.text.removeprefix(start)
-        found[-1] = replace(
-            last,
-            text=f"{last.text},{rest}",
-            destroys=(*last.destroys, *statement.destroys),
-            converts=(*last.converts, *statement.converts),
-            removes=(*last.removes, *statement.removes),
-            refuses=(*last.refuses, *statement.refuses),
-            unfilled=(*last.unfilled, *statement.unfilled),
-        )
+        found[-1] = replace(last, text=f"{last.text},{rest}", **effects)
     return tuple(found)
 
 

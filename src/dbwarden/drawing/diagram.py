@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table
+from dbwarden.schema import Column, ForeignKey, Schema, Table
 
 Mark = Literal["", "added", "changed", "dropped"]
 """What became of an object since an earlier schema."""
@@ -81,14 +81,10 @@ def diagram_of(schema: Schema, before: Schema | None = None) -> Diagram:
 
 def _shown(schema: Schema) -> Mapping[str, Table]:
     return {
-        _name(table.name, schema.default_namespace): table
+        table.name.label(schema.default_namespace): table
         for table in schema.tables
         if table.partition_of is None
     }
-
-
-def _name(name: QualifiedName, default: str | None) -> str:
-    return name.name if name.namespace in (None, default) else str(name)
 
 
 def _partitions(schema: Schema, parent: Table) -> int:
@@ -150,10 +146,9 @@ def _column(table: Table, column: Column, mark: Mark) -> DrawnColumn:
 
 def _unique_sets(table: Table) -> set[tuple[str | None, ...]]:
     """Return the columns of each key and each unique index without a condition."""
-    keys = (table.primary_key,) if table.primary_key is not None else ()
     indexes = (index for index in table.indexes if index.unique and index.where is None)
     return {
-        *(unique.columns for unique in (*keys, *table.uniques)),
+        *(key.columns for key in table.keys),
         *(tuple(part.column for part in index.columns) for index in indexes),
     }
 
@@ -196,7 +191,7 @@ def _link(name: str, table: Table, key: ForeignKey, mark: Mark, default: str | N
     return Link(
         source=name,
         columns=key.columns,
-        target=_name(key.references, default),
+        target=key.references.label(default),
         target_columns=key.referred_columns,
         unique=key.columns in _unique_sets(table),
         optional=any(item and not item.not_null and item.name not in in_key for item in columns),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from dbwarden.drawing.diagram import Diagram, DrawnTable
 
@@ -87,23 +88,16 @@ def _ordered(ranks: Mapping[str, int], parents: Mapping[str, Sequence[str]]) -> 
             neighbours[parent].add(name)
     for sweep in range(_SWEEPS):
         for column in columns if sweep % 2 == 0 else reversed(columns):
-            place = _places(columns)
-            middles = {name: _middle(neighbours[name], place, place[name]) for name in column}
-            column.sort(key=lambda name, at=middles: (at[name], name))  # type: ignore[misc]
+            place = {
+                name: (number + 0.5) / len(names)
+                for names in columns
+                for number, name in enumerate(names)
+            }
+            middle = {
+                name: fmean(place[it] for it in neighbours[name] or {name}) for name in column
+            }
+            column.sort(key=lambda name, at=middle: (at[name], name))  # type: ignore[misc]
     return columns
-
-
-def _places(columns: Iterable[Sequence[str]]) -> dict[str, float]:
-    return {
-        name: (number + 0.5) / len(column)
-        for column in columns
-        for number, name in enumerate(column)
-    }
-
-
-def _middle(names: Iterable[str], place: Mapping[str, float], own: float) -> float:
-    found = [place[name] for name in names if name in place]
-    return sum(found) / len(found) if found else own
 
 
 def _size(table: DrawnTable) -> tuple[float, float]:
