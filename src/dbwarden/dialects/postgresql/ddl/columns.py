@@ -162,7 +162,10 @@ def alter_column(ctx: Context, table: QualifiedName, before: Column, after: Colu
         yield f"{alter} DROP IDENTITY"
     if before.generated is not None and after.generated is None:
         yield f"{alter} DROP EXPRESSION"
-    limits_first = _limits_first(before, after)
+    limits_first = False  # if they do not fit the column's smaller type
+    if before.identity is not None and after.identity is not None:
+        options = retyped_options(before.identity.options, before.type, after.type)
+        limits_first = not _fits(options, after.type)
     if limits_first:
         yield from _identity(ctx, table, before, replace(after, type=before.type))
     yield from _retype(ctx, table, before, after)
@@ -179,7 +182,9 @@ def _retype(ctx: Context, table: QualifiedName, before: Column, after: Column) -
     alter = ctx.alter(table, after.name)
     moved = (before.type, before.collation) != (after.type, after.collation)
     default = before.default
-    again = moved and not _only_resizes_serial(before, after)
+    # The default of a serial column that only changes its size remains valid.
+    counts = before.default == after.default and (before.default or "").startswith("nextval(")
+    again = moved and not (counts and {before.type, after.type} <= LARGEST.keys())
     if default is not None and (again or after.default is None):
         why = "The default is given again in the new type." if moved and after.default else None
         yield Sql(f"{alter} DROP DEFAULT", why=why)
@@ -192,12 +197,6 @@ def _retype(ctx: Context, table: QualifiedName, before: Column, after: Column) -
         if made is not None and after.type in LARGEST:
             name = text_literal(ctx.name(made.name))
             yield continue_after_rows(ctx, name, made.options, table, after.name)
-
-
-def _only_resizes_serial(before: Column, after: Column) -> bool:
-    """Return whether a serial column only changes its size, so that its default remains valid."""
-    same = before.default == after.default and (before.default or "").startswith("nextval(")
-    return same and before.type in LARGEST and after.type in LARGEST
 
 
 def _type_statements(
@@ -270,13 +269,6 @@ def _is_user_type(type_: str) -> bool:
     return name not in known and " " not in name
 
 
-def _limits_first(before: Column, after: Column) -> bool:
-    """Return whether an identity's new limits must be set before the column's smaller type."""
-    if before.identity is None or after.identity is None:
-        return False
-    return not _fits(retyped_options(before.identity.options, before.type, after.type), after.type)
-
-
 def _identity(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     alter = ctx.alter(table, after.name)
     was, now = before.identity, after.identity
@@ -330,17 +322,15 @@ def continue_after_rows(
 def _settings(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     """Change statistics, storage, compression, parameters and comment."""
     alter = ctx.alter(table, after.name)
+    storage_of_type = "DEFAULT"
+    if ctx.desired.server_version < SET_STORAGE_DEFAULT_VERSION:
+        short = without_modifier(after.type) in ("numeric", "inet", "cidr")
+        storage_of_type = "MAIN" if short else "EXTENDED"
     settings: Settings = {
         "statistics": statistics_target,
-        "storage": lambda storage: f"SET STORAGE {storage or _default_storage(ctx, after)}",
+        "storage": lambda storage: f"SET STORAGE {storage or storage_of_type}",
         "compression": lambda method: f"SET COMPRESSION {method or 'default'}",
     }
     yield from set_changed(alter, before, after, settings)
     yield from set_parameters(alter, before.parameters, after.parameters)
     yield from part_comment(ctx, table, after, before=before.comment)
-
-
-def _default_storage(ctx: Context, column: Column) -> str:
-    if ctx.desired.server_version >= SET_STORAGE_DEFAULT_VERSION:
-        return "DEFAULT"
-    return "MAIN" if without_modifier(column.type) in ("numeric", "inet", "cidr") else "EXTENDED"

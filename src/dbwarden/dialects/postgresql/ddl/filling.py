@@ -1,6 +1,7 @@
 """Fill columns of tables in use: a trigger for new rows, a backfill for existing ones. Pure."""
 
 from dataclasses import replace
+from itertools import chain
 
 from dbwarden.dialects.postgresql.ddl.columns import after_column, alter_column, column_clause
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
@@ -30,8 +31,11 @@ def filling(ctx: Context, change: Change) -> Statements | None:
             was, now = (after, before) if back else (before, after)
             required = now.not_null and not was.not_null and not now.not_null_state
             if required and ctx.fill(table, now) is not None and in_use(ctx, table, now):
-                step = _allow_empty if back else _fill_and_require
-                return step(ctx, table, before, after)
+                if not back:
+                    return _fill_and_require(ctx, table, before, after)
+                other = alter_column(ctx, table, replace(before, not_null=False), after)
+                undone = _undo(ctx, table, before, trigger=True)
+                return chain(undone, at(Stage.SWITCH, other))
     return None
 
 
@@ -104,13 +108,6 @@ def _fill_and_require(
     yield _backfill(ctx, table, column)
     yield from _require(ctx, table, column.name)
     yield from at(Stage.CONTRACT, drop_trigger(ctx, table, _name_of(table, column)))
-
-
-def _allow_empty(ctx: Context, table: QualifiedName, column: Column, after: Column) -> Statements:
-    """Undo the stages of :func:`_fill_and_require`."""
-    yield from _undo(ctx, table, column, trigger=True)
-    other = replace(column, not_null=False)
-    yield from at(Stage.SWITCH, alter_column(ctx, table, other, after))
 
 
 def _undo(ctx: Context, table: QualifiedName, column: Column, *, trigger: bool) -> Statements:

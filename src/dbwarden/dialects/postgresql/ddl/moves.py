@@ -146,7 +146,9 @@ def find_moves(ctx: Context, changes: Sequence[Change]) -> tuple[Move, ...]:
         match change:
             case Alter(before=Column() as before, after=Column() as after):
                 states[change.ref].append((before, after))
-                if _is_move(ctx, change.table, before, after):
+                same = (before.type, before.collation) == (after.type, after.collation)
+                rewritten = ctx.label(change.table, after.name) in ctx.options.rewritten
+                if not same and rewritten and in_use(ctx, change.table, after):
                     moved.setdefault(change.ref, change)
     found = [
         _move(ctx, change, before=states[ref][0][0], after=states[ref][-1][1])
@@ -156,13 +158,6 @@ def find_moves(ctx: Context, changes: Sequence[Change]) -> tuple[Move, ...]:
         for move in found:
             _refuse_immovable(ctx, changes, move)
     return tuple(found)
-
-
-def _is_move(ctx: Context, table: QualifiedName, before: Column, after: Column) -> bool:
-    if (before.type, before.collation) == (after.type, after.collation):
-        return False
-    rewritten = ctx.label(table, after.name) in ctx.options.rewritten
-    return rewritten and in_use(ctx, table, after)
 
 
 def _move(ctx: Context, change: Change, before: Column, after: Column) -> Move:
@@ -255,11 +250,7 @@ def items_using(
 
 def move_of(moves: Sequence[Move], table: QualifiedName, item: Constraint | Index) -> Move:
     """Return a move of a column that *item* of *table* uses."""
-    return next(it for it in moves if it.table in (table, _target(item)))
-
-
-def _target(item: Constraint | Index) -> QualifiedName | None:
-    return getattr(item, "references", None)
+    return next(it for it in moves if it.table in (table, getattr(item, "references", None)))
 
 
 def _items(table: Table) -> tuple[Constraint | Index, ...]:

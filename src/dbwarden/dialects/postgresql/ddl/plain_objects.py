@@ -60,16 +60,9 @@ def _set_option(name: str, old: str | None, new: str | None) -> Sequence[str]:
     return (f"SET ({name} = {new})",)
 
 
-def _alter_table(name: str, old: str | None, new: str | None) -> Sequence[str]:
-    return _exchange(f"DROP TABLE {name}", old, f"ADD TABLE {new}", new)
-
-
-def _alter_schema(name: str, old: str | None, new: str | None) -> Sequence[str]:
-    return _exchange(f"DROP TABLES IN SCHEMA {name}", old, f"ADD TABLES IN SCHEMA {name}", new)
-
-
-def _exchange(drop: str, old: str | None, add: str, new: str | None) -> Sequence[str]:
-    return [*([drop] if old is not None else ()), *([add] if new is not None else ())]
+def _exchange(was: str, old: str | None, now: str, new: str | None) -> Sequence[str]:
+    """Drop *was* if there is an *old* clause, and add *now* if there is a *new* one."""
+    return [f"DROP {was}"] * (old is not None) + [f"ADD {now}"] * (new is not None)
 
 
 def _serve(words: Words) -> Sequence[str]:
@@ -114,7 +107,13 @@ FORMS: Mapping[ObjectKind, Form] = {
     ),
     ObjectKind.PUBLICATION: Form(
         create=_publish,
-        alter={"table": _alter_table, "schema": _alter_schema, "option": _set_option},
+        alter={
+            "table": lambda name, old, new: _exchange(f"TABLE {name}", old, f"TABLE {new}", new),
+            "schema": lambda name, old, new: _exchange(
+                f"TABLES IN SCHEMA {name}", old, f"TABLES IN SCHEMA {name}", new
+            ),
+            "option": _set_option,
+        },
     ),
     ObjectKind.SUBSCRIPTION: Form(
         create=_subscribe,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dbwarden.dialects.postgresql.ddl.context import Context, Statements
+from dbwarden.dialects.postgresql.ddl.context import Context
 from dbwarden.dialects.postgresql.ddl.exchanging import (
     drop_item,
     rename_item,
@@ -129,7 +129,8 @@ def renaming(ctx: Context, changes: Sequence[Change], retyped: Sequence[Move]) -
             replaced[change] = []
     ends = next(it for it in reversed(changes) if _column_of(it, Drop) in gone)
     replaced[moves[0].change] = list(_begin(ctx, renamed))
-    replaced[ends] = list(_end_back(ctx, renamed) if back else _end(ctx, renamed))
+    end = _drop_new(ctx, renamed) if back else in_stage(Stage.CONTRACT, _drop_old(ctx, renamed))
+    replaced[ends] = list(end)
     return replaced
 
 
@@ -241,12 +242,8 @@ def _restore(ctx: Context, all_: Renamed) -> Planned:
     yield from rename_items(ctx, all_.first)
 
 
-def _end(ctx: Context, all_: Renamed) -> Planned:
+def _drop_old(ctx: Context, all_: Renamed) -> Planned:
     """Drop the old columns, with what is on them."""
-    return in_stage(Stage.CONTRACT, _drop_first(ctx, all_))
-
-
-def _drop_first(ctx: Context, all_: Renamed) -> Planned:
     for move in all_.moves:
         yield from serving(move.change, drop_trigger(ctx, move.table, move.trigger))
     for copy in all_.first:
@@ -262,21 +259,17 @@ def _drop_first(ctx: Context, all_: Renamed) -> Planned:
         yield from serving(copy.move.change, rename_item(ctx, copy, copy.name, copy.item.key))
 
 
-def _end_back(ctx: Context, all_: Renamed) -> Planned:
+def _drop_new(ctx: Context, all_: Renamed) -> Planned:
     """Drop what is on the new columns, then these."""
     for copy in sorted(all_.second, key=lambda copy: not isinstance(copy.item, ForeignKey)):
         dropped = drop_item(ctx, copy, copy.name, online=True)
         yield from serving(copy.move.change, at(Stage.TIDY, [dropped]))
     for move in all_.moves:
-        yield from serving(move.change, _drop_new(ctx, move))
-
-
-def _drop_new(ctx: Context, move: Move) -> Statements:
-    own, name = f"ALTER TABLE {ctx.name(move.table)}", quote(move.new)
-    if move.after.not_null:
-        yield from at(Stage.SWITCH, [f"{own} ALTER COLUMN {name} DROP NOT NULL"])
-    dropped = drop_trigger(ctx, move.table, move.trigger)
-    yield from at(Stage.EXPAND, [*dropped, f"{own} DROP COLUMN {name}"])
+        own, name = f"ALTER TABLE {ctx.name(move.table)}", quote(move.new)
+        nullable = [f"{own} ALTER COLUMN {name} DROP NOT NULL"] if move.after.not_null else []
+        yield from serving(move.change, at(Stage.SWITCH, nullable))
+        gone = [*drop_trigger(ctx, move.table, move.trigger), f"{own} DROP COLUMN {name}"]
+        yield from serving(move.change, at(Stage.EXPAND, gone))
 
 
 # -- what prevents it ------------------------------------------------------------------------------
@@ -292,25 +285,16 @@ def _obstacles(
         yield f"a type in {ctx.label(move.table)} changes as well, in the same rows"
     if table.primary_key is not None and move.old in table.primary_key.columns:
         yield "it is part of the primary key"
-    if before.identity is not None or _counts(ctx, move):
-        yield "a sequence belongs to it"
+    own = ref_of(ObjectKind.COLUMN, move.table, move.old)
+    if before.identity or any(it.owned_by == own for it in ctx.current.of(SchemaSequence)):
+        yield "a sequence belongs to it"  # and would be dropped with it
     if replace(before, name=after.name, comment=after.comment) != after:
         yield "its type, default or NOT NULL changes as well, which needs a migration of its own"
-    if move.default_on_both and not _is_constant(before.default or ""):
+    calls = _CALL.search(re.sub(r"'(?:[^']|'')*'", "", before.default or ""))
+    if move.default_on_both and calls and before.default != "now()":
         yield "it allows NULL, and each row computes its default"
     yield from _followers(ctx, table, move)
     yield from obstacles(ctx, changes, move)
-
-
-def _counts(ctx: Context, move: Move) -> bool:
-    """Return whether a sequence is owned by the column, and would be dropped with it."""
-    own = ref_of(ObjectKind.COLUMN, move.table, move.old)
-    return any(item.owned_by == own for item in ctx.current.of(SchemaSequence))
-
-
-def _is_constant(default: str) -> bool:
-    """Return whether two columns with *default* get equal values from it."""
-    return default == "now()" or not _CALL.search(re.sub(r"'(?:[^']|'')*'", "", default))
 
 
 def _followers(ctx: Context, table: Table, move: Move) -> Iterator[str]:

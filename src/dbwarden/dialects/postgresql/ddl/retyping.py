@@ -6,7 +6,7 @@ Upgrade and rollback mirror each other: one direction adds the second column, fi
 what moves with the column, and exchanges the names; the other does the same with the types swapped.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.capacity import Effect
@@ -20,7 +20,7 @@ from dbwarden.dialects.postgresql.ddl.privileges import grant_column
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.changes import Alter, Change, Create, Drop
 from dbwarden.diff.statements import Sql, Stage
-from dbwarden.schema import Part, QualifiedName
+from dbwarden.schema import Part
 
 PAGES = 200
 """The pages of a table that a rollback fills in one transaction."""
@@ -36,19 +36,14 @@ def retyping(ctx: Context, changes: Sequence[Change], moves: Sequence[Move]) -> 
     copies = find_copies(ctx, moves)
     columns = {move.change.ref for move in moves}
     parts = {(copy.table, copy.item.name) for copy in copies}
-    replaced: Replaced = {
-        change: [] for change in changes if change.ref in columns or _is_one_of(change, parts)
-    }
+    replaced: Replaced = {}
+    for change in changes:
+        match change:
+            case Create(obj=obj) | Drop(obj=obj) | Alter(after=obj):
+                part = isinstance(obj, Part) and (change.table, obj.name) in parts
+                if part or change.ref in columns:
+                    replaced[change] = []
     return replaced | {moves[0].change: list(_retype(ctx, moves, copies))}
-
-
-def _is_one_of(change: Change, parts: Container[tuple[QualifiedName, str | None]]) -> bool:
-    """Return whether *change* is one of *parts*, constraints or indexes by their tables."""
-    match change:
-        case Create(obj=Part() as item) | Drop(obj=Part() as item) | Alter(after=Part() as item):
-            return (change.table, item.name) in parts
-        case _:
-            return False
 
 
 def _retype(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Planned:

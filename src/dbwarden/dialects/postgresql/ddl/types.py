@@ -43,7 +43,10 @@ def create_type(ctx: Context, obj: TypeObject) -> Statements:
     """Create a type, extension or sequence; the owner of a sequence is set later."""
     match obj:
         case Extension():
-            yield _extension_text(ctx, obj)
+            own = is_own(obj.namespace, ctx.desired.default_namespace)
+            schema = clause(" WITH SCHEMA {}", None if own else quote(obj.namespace))
+            version = clause(" VERSION {}", obj.version and text_literal(obj.version))
+            yield f"CREATE EXTENSION {quote(obj.name)}{schema}{version}"
         case Enum():
             values = ",\n    ".join(text_literal(value) for value in obj.values)
             inside = clause("(\n    {}\n)", values) or "()"
@@ -72,13 +75,6 @@ def alter_type(ctx: Context, before: TypeObject, after: TypeObject) -> Statement
             yield from _alter_composite(ctx, before, after)
         case Sequence(), Sequence():
             yield from _alter_sequence(ctx, before, after)
-
-
-def _extension_text(ctx: Context, extension: Extension) -> str:
-    own = is_own(extension.namespace, ctx.desired.default_namespace)
-    schema = clause(" WITH SCHEMA {}", None if own else quote(extension.namespace))
-    version = clause(" VERSION {}", extension.version and text_literal(extension.version))
-    return f"CREATE EXTENSION {quote(extension.name)}{schema}{version}"
 
 
 _EXTENSION: Settings = {

@@ -27,11 +27,6 @@ class Token(NamedTuple):
     kind: Literal["word", "name", "string", "number", "sign"]
     value: str
 
-    @property
-    def is_name(self) -> bool:
-        """True if the token can be a name."""
-        return self.kind in ("word", "name")
-
 
 def leading_words(text: str, start: int, count: int) -> list[str]:
     """Return up to *count* unquoted words at the beginning of a statement, in lower case."""
@@ -61,12 +56,7 @@ def tokens(text: str) -> tuple[Token, ...]:
 
     *text* comes from ``split``, so an unclosed quote ends with it.
     """
-    return tuple(_tokens(text))
-
-
-def _tokens(text: str) -> Iterator[Token]:
-    for token, _, _ in located_tokens(text):
-        yield token
+    return tuple(token for token, _, _ in located_tokens(text))
 
 
 def located_tokens(text: str) -> Iterator[tuple[Token, int, int]]:
@@ -105,7 +95,7 @@ def _quoted(text: str, start: int, quote: int) -> tuple[Token, int]:
     value = text[quote + 1 : end - 1].replace(mark * 2, mark)
     prefix = text[start:quote].lower()
     if prefix == "u&":
-        value = _ESCAPE.sub(_unicode, value)
+        value = _ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2] else "\\", value)
     elif prefix == "e":
         value = _C_ESCAPE.sub(_c_escape, value)
     return Token("name", cut(value)) if mark == '"' else Token("string", value), end
@@ -114,10 +104,6 @@ def _quoted(text: str, start: int, quote: int) -> tuple[Token, int]:
 def _close(text: str, quote: int) -> int:
     end = POSTGRESQL.close(text, quote)
     return end if end > quote else len(text)
-
-
-def _unicode(match: re.Match[str]) -> str:
-    return chr(int(match[1] or match[2], 16)) if match[1] or match[2] else "\\"
 
 
 def _c_escape(match: re.Match[str]) -> str:

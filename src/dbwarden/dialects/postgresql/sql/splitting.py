@@ -99,7 +99,8 @@ def _nested_end(source: Source, start: int) -> Ending:
             case "(":
                 opened.append(at)
             case ")" | "end":
-                _pop(text, opened, word)
+                if opened and (text[opened[-1]] == "(") == (word == ")"):
+                    opened.pop()
             case "begin" if leading_words(text, at, 2)[1:] == ["atomic"]:
                 opened.append(at)
             case "case" if any(text[place] in "bB" for place in opened):
@@ -107,18 +108,10 @@ def _nested_end(source: Source, start: int) -> Ending:
             case "'" | '"' | "$" | "\\" | "--" | "/*":
                 position = _skip(source, at, comments)
     if opened:
-        raise _never_closed(source, opened[-1])
+        at = opened[-1]
+        what, closing = ("this parenthesis", ")") if text[at] == "(" else ("this block", "END")
+        raise source.error(at, f"{what} is never closed", f"Close it with {closing}.")
     return Ending(common.trim(text, start, len(text), comments), len(text))
-
-
-def _pop(text: str, opened: list[int], closing: str) -> None:
-    if opened and (text[opened[-1]] == "(") == (closing == ")"):
-        opened.pop()
-
-
-def _never_closed(source: Source, at: int) -> Exception:
-    what, closing = ("this parenthesis", ")") if source.text[at] == "(" else ("this block", "END")
-    return source.error(at, f"{what} is never closed", f"Close it with {closing}.")
 
 
 def _copy_end(source: Source, start: int) -> Ending:

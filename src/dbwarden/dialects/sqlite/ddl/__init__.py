@@ -8,7 +8,7 @@ the meantime.
 from collections.abc import Iterator, Sequence
 
 from dbwarden.dialects.sqlite.ddl import objects, tables
-from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, plan
+from dbwarden.dialects.sqlite.ddl.plan import Plan, plan
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind
 from dbwarden.diff.changes import Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
@@ -58,21 +58,24 @@ def _statements(whole: Plan) -> Statements:
 
 def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:
     """Create tables before those that refer to them, and drop tables after those."""
-    early = [change for change, table in whole.dropped if table.name.name.casefold() in wanted]
-    for change in early:
-        yield from tables.drop_table(whole, change)
+    early = [drop for drop, table in whole.dropped if table.name.name.casefold() in wanted]
+    for gone in early:
+        yield from tables.drop_table(whole, gone)
     for created, table in whole.created:
         yield from tables.create_table(created, table)
     yield from tables.guard(whole)
     for work in whole.works:
         if work.in_place:
             yield from tables.alter(whole, work)
-            yield from _new_indexes(work)
+            indexes = {index.name: index for index in work.after.indexes}
+            for change in work.index_changes:
+                if not isinstance(change, Drop):
+                    yield tables.create_index(work.name, indexes[change.ref.name])
         else:
             yield from tables.rebuild(whole, work)
-    for change, _ in whole.dropped:
-        if change not in early:
-            yield from tables.drop_table(whole, change)
+    for gone, _ in whole.dropped:
+        if gone not in early:
+            yield from tables.drop_table(whole, gone)
 
 
 def _new_names(whole: Plan) -> frozenset[str]:
@@ -97,10 +100,3 @@ def _dropped_indexes(whole: Plan, wanted: frozenset[str]) -> Statements:
         for index in table.indexes:
             if index.name.casefold() in wanted:
                 yield tables.drop_index(change, index.name)
-
-
-def _new_indexes(work: TableWork) -> Statements:
-    by_name = {index.name: index for index in work.after.indexes}
-    for change in work.index_changes:
-        if not isinstance(change, Drop):
-            yield tables.create_index(work.name, by_name[change.ref.name])

@@ -105,17 +105,14 @@ def _source(before: Table, after: Table, now: Column, options: RenderOptions) ->
     if value is None:
         value = identifier(now.name)
         if was.type and now.type and "ANY" not in (was.type, now.type):
-            value = _converted(value, _affinity(before, was), _affinity(after, now))
+            kinds = {_affinity(before, was), _affinity(after, now)}
+            if kinds == {"TEXT", "BLOB"}:  # the only ones that need an explicit conversion
+                value = f"CAST({value} AS {_affinity(after, now)})"
     return f"coalesce({value}, {fill})" if fill is not None and not was.not_null else value
 
 
 def _affinity(table: Table, column: Column) -> str:
     return affinity(column.type, strict=table.strict)
-
-
-def _converted(name: str, was: str, now: str) -> str:
-    """Return the expression for a column; blobs and texts need an explicit conversion."""
-    return f"CAST({name} AS {now})" if {was, now} == {"TEXT", "BLOB"} else name
 
 
 def may_lose_values(was: str, now: str) -> bool:

@@ -193,7 +193,10 @@ def _can_alter(
     match change:
         case Create(obj=Column() as column):
             filled = f"{change.table.name}.{column.name}" in options.fills
-            return _can_add(before, column, filled) and not _reads_new(column, added)
+            others = {it.name for it in added if it.generated and it.name != column.name}
+            computed = column.generated
+            reads_new = computed is not None and mentions(computed.expression, others)
+            return _can_add(before, column, filled) and not reads_new
         case Drop(obj=Column() as column):
             return _can_drop(before, column)
         case Create(obj=ForeignKey() | Check() as constraint):
@@ -210,14 +213,6 @@ def _can_add(before: Table, column: Column, filled: bool) -> bool:
     if column.default is not None and not is_constant(column.default):
         return False
     return not (column.not_null and filled)
-
-
-def _reads_new(column: Column, added: Sequence[Column]) -> bool:
-    """Return whether a computed column depends on another new computed column."""
-    others = {
-        other.name for other in added if other.generated is not None and other.name != column.name
-    }
-    return column.generated is not None and mentions(column.generated.expression, others)
 
 
 def _can_drop(before: Table, column: Column) -> bool:

@@ -170,19 +170,15 @@ def _becomes_strict(work: TableWork) -> bool:
 
 def _unfilled(plan: Plan, work: TableWork) -> tuple[str, ...]:
     """Return the columns that require a value but may have none in existing rows."""
-    return tuple(
-        column.name
-        for column in work.after.columns
-        if column.not_null and _may_lack_value(plan, work, column)
-    )
-
-
-def _may_lack_value(plan: Plan, work: TableWork, column: Column) -> bool:
-    was = work.before.column(column.name)
-    filled = f"{work.name.name}.{column.name}" in plan.options.fills
-    if filled or column.generated is not None or column.name == rowid_alias(work.after):
-        return False
-    return column.default is None if was is None else not was.not_null
+    found = []
+    for column in work.after.columns:
+        was = work.before.column(column.name)
+        filled = f"{work.name.name}.{column.name}" in plan.options.fills
+        computed = column.generated is not None or column.name == rowid_alias(work.after)
+        empty = column.default is None if was is None else not was.not_null
+        if column.not_null and empty and not filled and not computed:
+            found.append(column.name)
+    return tuple(found)
 
 
 def guard(plan: Plan) -> Statements:
