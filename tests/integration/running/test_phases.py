@@ -87,6 +87,25 @@ async def test_a_history_of_an_earlier_version_gets_the_column(config: DatabaseC
     assert found == [("0001", None), ("0002", "post")]
 
 
+async def test_a_backfill_gives_a_history_of_an_earlier_version_the_column(
+    config: DatabaseConfig,
+) -> None:
+    first = config.migrations_dir / "primary__0001_counts.sql"
+    first.write_text("-- upgrade\nCREATE TABLE counts (id int PRIMARY KEY, n int);\n")
+    await dbwarden.migrate(config)
+    await execute(config, "INSERT INTO counts VALUES (1, 0)")
+    await execute(config, "ALTER TABLE dbwarden_ledger DROP COLUMN phase")
+    header = "-- dbwarden: backfill\n-- table: counts\n-- phase: post\n"
+    upgrade = f"{header}-- upgrade\nUPDATE counts SET n = n + 1 WHERE {{batch}};\n"
+    (config.migrations_dir / "primary__0002_fill.sql").write_text(upgrade)
+
+    await dbwarden.migrate(config)
+
+    assert await query(config, "SELECT id, n FROM counts") == [(1, 1)]
+    found = await query(config, "SELECT key, phase FROM dbwarden_ledger ORDER BY key")
+    assert found == [("0001", None), ("0002", "post")]
+
+
 async def test_verify_finds_a_pre_that_needs_an_undeclared_post(config: DatabaseConfig) -> None:
     write(config, 1)
     write(config, 2, "phase: post")
