@@ -8,6 +8,49 @@ from dbwarden.dialects.base import PendingMigration, Step
 from dbwarden.dialects.writer import Columns, Value, Writer, migration_columns, progress_columns
 from dbwarden.migration_history import LedgerRow, State
 
+COLUMNS: Mapping[str, str] = {
+    "id": "{id}",
+    "key": "text NOT NULL",
+    "description": "text NOT NULL",
+    "kind": "text NOT NULL",
+    "upgrade_checksum": "text NOT NULL",
+    "rollback_checksum": "text",
+    "state": "text NOT NULL",
+    "step": "integer NOT NULL",
+    "running": "text",
+    "steps_checksum": "text",
+    "started_at": "{time} NOT NULL",
+    "finished_at": "{time}",
+    "duration_ms": "double precision",
+    "application": "text NOT NULL",
+    "host": "text NOT NULL",
+    "pid": "integer NOT NULL",
+    "dbwarden_version": "text NOT NULL",
+}
+"""The columns of every ledger; each database kind has its own types of ids and times."""
+
+FINGERPRINTS = ("fingerprint", "fingerprint_at", "changed_outside")
+"""The columns about the schema, which ledgers of earlier versions lack."""
+
+LATER_COLUMNS: Mapping[str, str] = {
+    "format": "integer NOT NULL DEFAULT 1",
+    "phase": "text",
+    "fingerprint": "text",
+    "fingerprint_at": "{time}",
+    "changed_outside": "text",
+}
+"""The columns that ledgers of earlier versions lack."""
+
+
+def columns_sql(*, id_type: str, time_type: str) -> str:
+    """Return the columns of a new ledger.
+
+    Without blanks, because PostgreSQL shows the first 1,024 bytes of a message in pg_stat_activity,
+    and the first migration should be among them.
+    """
+    columns = (f"{name} {type_}" for name, type_ in {**COLUMNS, **LATER_COLUMNS}.items())
+    return ",".join(columns).format(id=id_type, time=time_type)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRows(ABC):

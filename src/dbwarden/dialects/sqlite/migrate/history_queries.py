@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.ledger_rows import COLUMNS, FINGERPRINTS, columns_sql
 from dbwarden.dialects.sqlite.migrate.opening import find_table
 from dbwarden.dialects.writer import Value
 from dbwarden.errors import LedgerError
@@ -23,33 +24,6 @@ from dbwarden.migration_history import (
     parse_intervals,
 )
 from dbwarden.quoting import quoted
-
-_COLUMNS = {
-    "id": "INTEGER PRIMARY KEY",
-    "key": "TEXT NOT NULL",
-    "description": "TEXT NOT NULL",
-    "kind": "TEXT NOT NULL",
-    "upgrade_checksum": "TEXT NOT NULL",
-    "rollback_checksum": "TEXT",
-    "state": "TEXT NOT NULL",
-    "step": "INTEGER NOT NULL",
-    "running": "TEXT",
-    "steps_checksum": "TEXT",
-    "started_at": "TEXT NOT NULL",
-    "finished_at": "TEXT",
-    "duration_ms": "REAL",
-    "application": "TEXT NOT NULL",
-    "host": "TEXT NOT NULL",
-    "pid": "INTEGER NOT NULL",
-    "dbwarden_version": "TEXT NOT NULL",
-}
-_NAMES = ", ".join(_COLUMNS)
-_FORMAT = "format"
-"""The column with the row's format; tables of dbwarden 0.1 have none."""
-_PHASE = "phase"
-"""The column with the migration's phase, likewise."""
-_FINGERPRINTS = ("fingerprint", "fingerprint_at", "changed_outside")
-"""The columns about the schema, likewise."""
 
 
 class Ledger:
@@ -66,9 +40,7 @@ class Ledger:
 
     def create(self) -> None:
         """Create the ledger, with a unique index that allows one live row per migration."""
-        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        columns += f", {_FORMAT} INTEGER NOT NULL DEFAULT 1"
-        columns += "".join(f", {name} TEXT" for name in (_PHASE, *_FINGERPRINTS))
+        columns = columns_sql(id_type="integer PRIMARY KEY", time_type="text")
         self._database.execute(f"CREATE TABLE IF NOT EXISTS main.{self._table} ({columns})")
         self._database.execute(
             f"CREATE UNIQUE INDEX IF NOT EXISTS main.{quoted(self._name + '_live')} "
@@ -103,7 +75,7 @@ class Ledger:
 
     def _select(self, which: str, *values: int) -> tuple[LedgerRow, ...]:
         # The prefix is needed, because SQLite treats an unknown "column" as a string.
-        columns = [*_COLUMNS, *({_PHASE, *_FINGERPRINTS} & self._column_names())]
+        columns = [*COLUMNS, *({"phase", *FINGERPRINTS} & self._column_names())]
         names = ", ".join(f"l.{name}" for name in columns)
         cursor = self._database.execute(f"SELECT {names} FROM main.{self._table} l {which}", values)
         return tuple(self._row(dict(zip(columns, row, strict=True))) for row in cursor.fetchall())
@@ -116,19 +88,19 @@ class Ledger:
 
     def _check_columns(self) -> None:
         there = self._column_names()
-        missing = _COLUMNS.keys() - there
+        missing = COLUMNS.keys() - there
         if missing:
             raise LedgerError(
                 f"the table {self._name} is not a ledger of dbwarden: it has no column "
                 f"{', '.join(sorted(missing))}",
                 next_step="Give the ledger another name with ledger_table= in database_config.",
             )
-        if _FORMAT in there:
+        if "format" in there:
             self._check_format()
 
     def _check_format(self) -> None:
         ((newest,),) = self._database.execute(
-            f"SELECT coalesce(max({_FORMAT}), 0) FROM main.{self._table}"
+            f"SELECT coalesce(max(format), 0) FROM main.{self._table}"
         ).fetchall()
         try:
             check_format(newest)
@@ -180,19 +152,19 @@ class Ledger:
 
     def add_phase(self) -> None:
         """Add the column of phases to a ledger of an earlier version."""
-        self.add_columns(_PHASE)
+        self.add_columns("phase")
 
     def read_fields(self, row: LedgerRow) -> dict[str, Value]:
         """Read all fields of *row*, for ``SQLiteRows.restore_sql``."""
         fields = self._database.execute(
-            f"SELECT {_NAMES} FROM main.{self._table} WHERE id = ?", (row.id,)
+            f"SELECT {', '.join(COLUMNS)} FROM main.{self._table} WHERE id = ?", (row.id,)
         ).fetchone()
         # A row that is gone is noticed when it is to be changed.
-        return dict(zip(_COLUMNS, fields, strict=True)) if fields is not None else {}
+        return dict(zip(COLUMNS, fields, strict=True)) if fields is not None else {}
 
     def record_fingerprint(self, fingerprint: str) -> None:
         """Store the *fingerprint* of the schema in the newest live row."""
-        self.add_columns(*_FINGERPRINTS)
+        self.add_columns(*FINGERPRINTS)
         self._database.execute(
             f"UPDATE main.{self._table} SET fingerprint = ?, fingerprint_at = ? WHERE id = "
             f"(SELECT max(id) FROM main.{self._table} WHERE state <> '{State.ROLLED_BACK}')",
