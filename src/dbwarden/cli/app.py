@@ -165,6 +165,7 @@ async def _run_and_report(
 ) -> int:
     from dbwarden import telemetry
     from dbwarden.errors import DBWardenError
+    from dbwarden.secrets import describe_error, redact
 
     try:
         telemetry.configure(*options.logging())
@@ -173,23 +174,16 @@ async def _run_and_report(
     except DBWardenError as error:
         return _report_failure(name, error, json=options.json)
     except Exception as error:
-        return _report_failure(name, _internal_error(error), json=options.json)
+        import traceback
+
+        fault = DBWardenError(
+            describe_error(error),
+            detail=redact("".join(traceback.format_exception(error))).rstrip(),
+            next_step="This is a bug in dbwarden. Please report it with the lines above.",
+        )
+        return _report_failure(name, fault, json=options.json)
     finally:
         command.close()  # it may not have started
-
-
-def _internal_error(error: Exception) -> "DBWardenError":
-    """Return an unexpected exception as an error with its traceback, without secrets."""
-    import traceback
-
-    from dbwarden.errors import DBWardenError
-    from dbwarden.secrets import describe_error, redact
-
-    return DBWardenError(
-        describe_error(error),
-        detail=redact("".join(traceback.format_exception(error))).rstrip(),
-        next_step="This is a bug in dbwarden. Please report it with the lines above.",
-    )
 
 
 def _report_failure(

@@ -129,12 +129,14 @@ async def select(
     match which:
         case Which.FILES:
             configs = await _with_files(project, options)
-        case Which.ANY | Which.LIVE | Which.WRITABLE:
+        case Which.ANY:
             configs = await _live(project, options, unlisted=unlisted)
-            if which is Which.WRITABLE:
-                configs = _without_replicas(configs, options.database)
-            elif which is Which.LIVE and options.all:
-                configs = _without_replicas(configs)
+        case Which.LIVE:
+            configs = await _live(project, options, unlisted=unlisted)
+            configs = _without_replicas(configs) if options.all else configs
+        case Which.WRITABLE:
+            configs = await _live(project, options, unlisted=unlisted)
+            configs = _without_replicas(configs, options.database)
         case _:
             assert_never(which)
     if options.shard is not None:

@@ -9,7 +9,6 @@ from dbwarden.types import LONGEST_NAME
 RESERVED = frozenset({"all", "liveness", "metrics", "readiness", "startup", "tenants", "ui"})
 """Words that commands and paths of health endpoints accept in place of a database name."""
 
-LONGEST = LONGEST_NAME
 """Characters: a database of that name can be called so on every kind."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
@@ -19,8 +18,8 @@ def problem_of_name(name: str) -> str | None:
     """Return the problem with *name* as the name of a database; ``None`` if it is valid."""
     if name in RESERVED:
         return f"{name!r} is reserved; take another name"
-    if len(name) > LONGEST:
-        return f"the name is longer than {LONGEST} characters"
+    if len(name) > LONGEST_NAME:
+        return f"the name is longer than {LONGEST_NAME} characters"
     if _NAME.fullmatch(name):
         return None
     proposal = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_0123456789")

@@ -11,10 +11,11 @@ from typing import Any
 
 from dbwarden.config.checks import Check, ValueProblem, is_url, reference, seconds, shown
 from dbwarden.config.model import OPTIONS
-from dbwarden.config.names import LONGEST, problem_of_name
+from dbwarden.config.names import problem_of_name
 from dbwarden.config.registry import TENANT_OPTIONS, IdSource, TenantDeclaration
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern
 from dbwarden.config.urls import DatabaseURL, read_url
+from dbwarden.types import LONGEST_NAME
 
 REQUIRED = ("name", "database_url", "tenants")
 REFRESH_AFTER = 60.0
@@ -83,7 +84,7 @@ def read_pattern(declaration: TenantDeclaration, root: Path) -> PatternDraft:
 
 def _longest_id(name: str, urls: Mapping[str, str], root: Path) -> int:
     """Return the maximum length of an id for which every name with it is short enough."""
-    limits = [LONGEST - len(name) + len(FIELD)]
+    limits = [LONGEST_NAME - len(name) + len(FIELD)]
     for url in urls.values():
         parsed = read_url(url.replace(FIELD, SAMPLE), root)
         longest = parsed.longest_name if isinstance(parsed, DatabaseURL) else None

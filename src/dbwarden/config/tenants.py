@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 
 from dbwarden.config.checks import is_record, shown
 from dbwarden.config.model import DatabaseConfig, call_function, name_of
-from dbwarden.config.names import LONGEST, RESERVED
+from dbwarden.config.names import RESERVED
 from dbwarden.config.registry import IdSource
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.secrets import Secret, describe_error
-from dbwarden.types import DatabaseName
+from dbwarden.types import LONGEST_NAME, DatabaseName
 
 FIELD = "{tenant_id}"
 """The placeholder of the tenant's id in a name or URL."""
@@ -44,7 +44,7 @@ class Pattern:
     name: str
     ids: re.Pattern[str]
     urls: Mapping[str, str] = field(repr=False)
-    longest: int = LONGEST
+    longest: int = LONGEST_NAME
 
     @property
     def glob(self) -> str:

@@ -101,10 +101,7 @@ class Serving:
             ConfigurationError: The database has no development database.
             ConnectError: The list of tenants cannot be loaded.
         """
-        config = self.single(name)
-        if config is None:
-            assert name is not None
-            config = await self.project.find(name)
+        config = self.single(name) or await self.project.find(str(name))
         return self.locate(config, dev=dev)
 
     def locate(self, config: DatabaseConfig, *, dev: bool = False) -> DatabaseConfig:
@@ -132,10 +129,7 @@ class Serving:
 
     def declared(self, name: str | None, *, dev: bool) -> DatabaseConfig:
         """Return the database for a route that declares *name*, without loading tenants."""
-        config = self.single(name)
-        if config is None:
-            assert name is not None
-            config = self.project.database(name, unlisted=True)
+        config = self.single(name) or self.project.database(str(name), unlisted=True)
         return self.locate(config, dev=dev)
 
     @property

@@ -11,10 +11,10 @@ from fastapi import HTTPException
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from dbwarden.config.names import LONGEST
 from dbwarden.errors import UnknownDatabase, UnknownTenant, UsageError
 from dbwarden.fastapi.sessions import lease
 from dbwarden.fastapi.state import serving
+from dbwarden.types import LONGEST_NAME
 
 RequestPart = Literal["path", "query", "header", "host"]
 TenantId = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
@@ -130,7 +130,7 @@ def field_of(pattern: str) -> str:
 
 def name_of_tenant(pattern: str, field: str, tenant_id: str | None) -> str | None:
     """Return the name of the tenant's database; ``None`` for a malformed id."""
-    if tenant_id is None or len(tenant_id) > LONGEST or not _ID.fullmatch(tenant_id):
+    if tenant_id is None or len(tenant_id) > LONGEST_NAME or not _ID.fullmatch(tenant_id):
         return None
     return pattern.format(**{field: tenant_id})
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from dbwarden.config.names import LONGEST, RESERVED, closest, did_you_mean, problem_of_name
+from dbwarden.config.names import RESERVED, closest, did_you_mean, problem_of_name
+from dbwarden.types import LONGEST_NAME
 
 
-@pytest.mark.parametrize("name", ["primary", "a", "db2", "tenant_01", "a_b_c", "x" * LONGEST])
+@pytest.mark.parametrize("name", ["primary", "a", "db2", "tenant_01", "a_b_c", "x" * LONGEST_NAME])
 def test_a_plain_name_is_valid(name: str) -> None:
     assert problem_of_name(name) is None
 
@@ -23,7 +24,7 @@ def test_a_plain_name_is_valid(name: str) -> None:
         ("a b", "such as 'a_b'"),
         ("a/../b", "such as 'a_b'"),
         ("a\n", "such as 'a'"),
-        ("x" * (LONGEST + 1), "longer than 63"),
+        ("x" * (LONGEST_NAME + 1), "longer than 63"),
         *((name, "is reserved") for name in sorted(RESERVED)),
     ],
 )
