@@ -6,9 +6,20 @@ field contains a password.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 from dbwarden.types import DatabaseName, Location
+
+
+class ErrorFields(TypedDict, total=False):
+    """The fields of every error; see :class:`DBWardenError`."""
+
+    database: DatabaseName | str | None
+    location: Location | None
+    statement: str | None
+    detail: str | None
+    hint: str | None
+    next_step: str | None
 
 
 class DBWardenError(Exception):
@@ -61,10 +72,10 @@ class UsageError(DBWardenError):
     """The command or call does not fit together."""
 
     def __init__(
-        self, message: str | None = None, *, option: str | None = None, **more: object
+        self, message: str | None = None, *, option: str | None = None, **more: Unpack[ErrorFields]
     ) -> None:
         """Store the *option* whose value does not fit the database, if any."""
-        super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
+        super().__init__(message, **more)
         self.option = option
 
 
@@ -72,11 +83,15 @@ class ConfigurationError(UsageError):
     """The configuration has problems."""
 
     def __init__(
-        self, message: str | None = None, *, problems: Sequence[str] = (), **more: object
+        self,
+        message: str | None = None,
+        *,
+        problems: Sequence[str] = (),
+        **more: Unpack[ErrorFields],
     ) -> None:
         """Store every problem, each a line with database and field."""
         self.problems = tuple(problems)
-        super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
+        super().__init__(message, **more)
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), *(f"  - {problem}" for problem in self.problems)])
@@ -106,11 +121,11 @@ class MigrationFileError(UsageError):
         message: str | None = None,
         *,
         problems: Sequence["MigrationFileError"] = (),
-        **more: object,
+        **more: Unpack[ErrorFields],
     ) -> None:
         """Store every problem of the folder."""
         self._problems = tuple(problems)
-        super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
+        super().__init__(message, **more)
 
     @property
     def problems(self) -> tuple["MigrationFileError", ...]:
@@ -174,10 +189,10 @@ class ScratchRefused(StatementFailed):
         *,
         cause: RefusalCause | None = None,
         sqlstate: str | None = None,
-        **more: object,
+        **more: Unpack[ErrorFields],
     ) -> None:
         """Store the server's message as *reason*, and the *cause* if dbwarden handles it."""
-        super().__init__(**more)  # type: ignore[arg-type]  # the fields of DBWardenError
+        super().__init__(**more)
         self.reason = reason
         self.cause = cause
         self.sqlstate = sqlstate
@@ -287,11 +302,11 @@ class StartupFailed(DBWardenError):
     """The application does not start: its databases are not ready."""
 
     def __init__(
-        self, message: str | None = None, *, known: Sequence[str] = (), **more: object
+        self, message: str | None = None, *, known: Sequence[str] = (), **more: Unpack[ErrorFields]
     ) -> None:
         """Store one line about each database."""
         self.known = tuple(known)
-        super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
+        super().__init__(message, **more)
 
     def __str__(self) -> str:
         lines = [f"  - {line}" for line in self.known[:LINES_SHOWN]]

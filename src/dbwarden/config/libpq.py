@@ -227,14 +227,9 @@ def asyncpg_arguments(url: "DatabaseURL") -> dict[str, Any]:
     arguments: dict[str, Any] = {name: query[name] for name in _KEYWORDS if name in query}
     arguments |= _address(url.hosts)
     arguments |= _tls(query)
-    if url.user:
-        arguments["user"] = url.user
-    if url.password:
-        arguments["password"] = url.password
-    if url.database:
-        arguments["database"] = url.database
-    if settings := server_settings(url):
-        arguments["server_settings"] = settings
+    given: dict[str, Any] = {"user": url.user, "password": url.password, "database": url.database}
+    given["server_settings"] = server_settings(url)
+    arguments |= {name: value for name, value in given.items() if value}
     if "connect_timeout" in query:
         arguments["timeout"] = float(query["connect_timeout"])
     if "sslnegotiation" in query:
