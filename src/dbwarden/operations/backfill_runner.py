@@ -24,10 +24,10 @@ SAMPLES = 3
 """The number of batches whose fastest one decides. One that a busy machine held up does not."""
 
 CHECKED_EVERY = 1.0
-"""Seconds between two looks at the pressure on others, while the backfill runs or waits."""
+"""Seconds between two checks of the pressure on others, while the backfill runs or waits."""
 
 RECORDED_EVERY = 15
-"""The number of looks after which the reason to wait is recorded again."""
+"""The number of checks after which the reason to wait is recorded again."""
 
 REPORTED_EVERY = 5.0
 """Seconds between two log events about the progress."""

@@ -51,8 +51,8 @@ async def _git(config: DatabaseConfig, *arguments: str, allow: int = 0) -> list[
     if done.returncode and done.returncode == allow:
         return []
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        why = said[0] if said else "it names no commit"
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        why = lines[0] if lines else "it names no commit"
         raise UsageError(
             f"git cannot tell what has changed in {folder}: {why}",
             database=config.database_name,

@@ -124,7 +124,7 @@ _OF_MIGRATIONS: dict[ProblemCode, str] = {
     "post": "to run after the deployment",
     "contracted": "applied after a newer version was deployed (what this one uses may be gone)",
 }
-"""What is said about the migrations that a problem concerns."""
+"""The state of the migrations that a problem concerns."""
 
 
 def _message(status: StatusResult, problem: Problem) -> str:

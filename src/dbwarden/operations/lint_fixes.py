@@ -70,14 +70,14 @@ async def _fix_file(
     data = await anyio.to_thread.run_sync(read_regular, path)
     old = decode(data, path=path, database=config.files_of)
     text, fixes = old, []
-    bench = await _open_bench(session, migrations)
+    proof = await _proof_of(session, migrations)
     # From the end, so that the places of earlier findings stay as they are.
     for finding in sorted(findings, key=lambda one: place_of_edit(file, one), reverse=True):
         edit = edit_for(file, finding, text, session.authoring_dialect.safer_form)
         if edit is None:
             continue
         edited = apply(text, edit)
-        why = await bench.problem(path, edited)
+        why = await proof.problem(path, edited)
         text = text if why else edited
         fixes.append(Fix(rule=finding.rule, path=path, line=finding.line, proven=not why, why=why))
     if text != old:
@@ -87,7 +87,7 @@ async def _fix_file(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
+class _FileProof:
     """The schemas before and after a file, against which its edited text is proven.
 
     ``fails`` is true if the file fails where tables have rows.
@@ -110,8 +110,7 @@ class _Bench:
     async def _difference(self, edited: Migration) -> str:
         session, back = self.session, edited.way_back
         async with session.borrow_copy(self.source) as database:
-            server = await session.scratch_server()
-            rows = await try_rows(server, database, self.before, edited, back=back is not None)
+            rows = await try_rows(session, database, self.before, edited, back=back is not None)
             if rows.fails is not None and not self.fails:
                 return "it fails where tables have rows, and the file as it is does not"
             await database.replay(edited, edited.upgrade)
@@ -124,16 +123,15 @@ class _Bench:
         return ""
 
 
-async def _open_bench(session: ScratchSession, migrations: Sequence[Migration]) -> _Bench:
-    """Return the bench of the last one of *migrations*."""
+async def _proof_of(session: ScratchSession, migrations: Sequence[Migration]) -> _FileProof:
+    """Return what edits of the last one of *migrations* must lead to."""
     source = files_source(migrations[:-1])
     before = await session.schema(source)
     async with session.borrow_copy(source) as database:
-        server = await session.scratch_server()
-        rows = await try_rows(server, database, before, migrations[-1], back=False)
+        rows = await try_rows(session, database, before, migrations[-1], back=False)
         await database.replay(migrations[-1], migrations[-1].upgrade)
         after = await database.read()
-    return _Bench(
+    return _FileProof(
         session=session, source=source, before=before, after=after, fails=rows.fails is not None
     )
 

@@ -97,7 +97,7 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
         telemetry.doing(f"proving {migration.key} ({number + 1} of {len(files)})")
         try:
             back = _leads_back(migration)
-            seen = await try_rows(server, database, before, migration, back=back)
+            seen = await try_rows(session, database, before, migration, back=back)
             await database.replay(migration, migration.upgrade)
         except ScratchRefused as error:
             return [*results, _failed(migration, f"upgrade: {_message_of(error)}")]

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase, ScratchServer
+from dbwarden.authoring.scratch_session import ScratchSession
+from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase
 from dbwarden.diff.changes import Alter
 from dbwarden.errors import ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
@@ -51,7 +52,7 @@ NOTHING = RowTrial()
 
 
 async def try_rows(
-    server: ScratchServer,
+    session: ScratchSession,
     database: ScratchDatabase,
     before: Schema,
     migration: Migration,
@@ -61,7 +62,7 @@ async def try_rows(
     """Run *migration* with a few rows in the tables it affects; leave *database* unchanged.
 
     Args:
-        server: Makes copies.
+        session: Makes copies.
         database: A database in the state before the migration.
         before: The schema of *database*.
         migration: A file that was already tried in empty tables.
@@ -69,16 +70,16 @@ async def try_rows(
     """
     back = back and migration.rollback is not None
     schema = with_touched_tables(before, migration)
-    trial = await _try(server, database, schema, migration, back=back, duplicate=False)
+    trial = await _try(session, database, schema, migration, back=back, duplicate=False)
     if trial.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
-        again = await _try(server, database, schema, migration, back=False, duplicate=True)
+        again = await _try(session, database, schema, migration, back=False, duplicate=True)
         if again.fails is not None and again.fails.cause == "duplicate row":
             return replace(trial, collides=again.fails)
     return trial
 
 
 async def _try(
-    server: ScratchServer,
+    session: ScratchSession,
     database: ScratchDatabase,
     schema: Schema,
     migration: Migration,
@@ -94,6 +95,7 @@ async def _try(
         if prints is not None:
             empty = untried(schema, prints[0], migration)
             return RowTrial(loses=_lost(*prints) if back else (), untried=empty)
+        server = await session.scratch_server()
         copy = await server.create(copy_of=database)
         (trial,) = await try_filled(copy, schema, [migration], back=back, duplicate=duplicate)
         await server.discard(copy)

@@ -1,7 +1,7 @@
 """Run single revisions of an Alembic project, and report the SQL that reached the server.
 
 This program runs in the project's own Python, which may lack dbwarden: it imports only the files
-beside it, the standard library, Alembic and SQLAlchemy, and runs on Python 3.9 or newer.
+next to it, the standard library, Alembic and SQLAlchemy, and runs on Python 3.9 or newer.
 ``answering.py`` says how it is asked.
 
 Every connection that SQLAlchemy opens is redirected to the scratch database of the request. A
