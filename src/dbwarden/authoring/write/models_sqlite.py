@@ -3,33 +3,30 @@
 import re
 from collections.abc import Iterator
 
-from dbwarden.authoring.write.models_types import COLLATED, CodeType, raw
+from dbwarden.authoring.write.models_types import COLLATED, CodeType, class_type, raw
 from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.schema import Column, ForeignKey, PrimaryKey, Schema, Table, Unique
 
-_SQL = "sqlalchemy"
-_DATETIME, _DECIMAL, _ANY = ("datetime", ""), ("decimal", "Decimal"), ("typing", "Any")
-
-# declared type: (expression, annotation, import of the annotation)
-_PLAIN: dict[str, tuple[str, str, tuple[str, str] | None]] = {
-    "INTEGER": ("Integer", "int", None),
-    "BIGINT": ("BigInteger", "int", None),
-    "SMALLINT": ("SmallInteger", "int", None),
-    "TEXT": ("Text", "str", None),
-    "VARCHAR": ("String", "str", None),
-    "BOOLEAN": ("Boolean", "bool", None),
-    "DATE": ("Date", "datetime.date", _DATETIME),
-    "DATETIME": ("DateTime", "datetime.datetime", _DATETIME),
-    "TIMESTAMP": ("TIMESTAMP", "datetime.datetime", _DATETIME),
-    "TIME": ("Time", "datetime.time", _DATETIME),
-    "FLOAT": ("Float", "float", None),
-    "REAL": ("REAL", "float", None),
-    "DOUBLE": ("Double", "float", None),
-    "DOUBLE PRECISION": ("DOUBLE_PRECISION", "float", None),
-    "NUMERIC": ("Numeric", "Decimal", _DECIMAL),
-    "DECIMAL": ("DECIMAL", "Decimal", _DECIMAL),
-    "BLOB": ("LargeBinary", "bytes", None),
-    "JSON": ("JSON", "Any", _ANY),
+# declared type: (class, annotation)
+_PLAIN = {
+    "INTEGER": ("Integer", "int"),
+    "BIGINT": ("BigInteger", "int"),
+    "SMALLINT": ("SmallInteger", "int"),
+    "TEXT": ("Text", "str"),
+    "VARCHAR": ("String", "str"),
+    "BOOLEAN": ("Boolean", "bool"),
+    "DATE": ("Date", "datetime.date"),
+    "DATETIME": ("DateTime", "datetime.datetime"),
+    "TIMESTAMP": ("TIMESTAMP", "datetime.datetime"),
+    "TIME": ("Time", "datetime.time"),
+    "FLOAT": ("Float", "float"),
+    "REAL": ("REAL", "float"),
+    "DOUBLE": ("Double", "float"),
+    "DOUBLE PRECISION": ("DOUBLE_PRECISION", "float"),
+    "NUMERIC": ("Numeric", "Decimal"),
+    "DECIMAL": ("DECIMAL", "Decimal"),
+    "BLOB": ("LargeBinary", "bytes"),
+    "JSON": ("JSON", "Any"),
 }
 NAMES = frozenset(name for name, *_ in _PLAIN.values()) | {"CHAR", "NVARCHAR"}
 """Names that columns may use."""
@@ -41,17 +38,13 @@ _LITERAL = re.compile(r"[+-]?[\w.]+|x?'(?:[^']|'')*'", re.IGNORECASE)
 def code_type(type_: str) -> CodeType:
     """Return the code for the declared type *type_*; ``Raw`` if SQLAlchemy cannot write it."""
     if type_ in _PLAIN:
-        expression, annotation, needed = _PLAIN[type_]
-        imports = ((_SQL, expression), *((needed,) if needed else ()))
-        return CodeType(expression=expression, annotation=annotation, imports=imports)
+        return class_type(*_PLAIN[type_])
     match = _SIZED.fullmatch(type_)
     if match is None or ("," in match[2] and match[1] not in ("NUMERIC", "DECIMAL")):
         return raw(type_)
     name = {"VARCHAR": "String", "NUMERIC": "Numeric"}.get(match[1], match[1])
     number = match[1] in ("NUMERIC", "DECIMAL")
-    imports = ((_SQL, name), *((_DECIMAL,) if number else ()))
-    annotation = "Decimal" if number else "str"
-    return CodeType(expression=f"{name}({match[2]})", annotation=annotation, imports=imports)
+    return class_type(name, "Decimal" if number else "str", arguments=f"({match[2]})")
 
 
 def type_of(column: Column) -> CodeType:

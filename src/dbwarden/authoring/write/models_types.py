@@ -18,38 +18,38 @@ class CodeType:
 
 
 _SQL, _PG = "sqlalchemy", "sqlalchemy.dialects.postgresql"
-_DATETIME, _ANY = ("datetime", ""), ("typing", "Any")
+_IN_MODULES = {"Decimal": ("decimal", "Decimal"), "Any": ("typing", "Any")}
 
-# type: (expression, annotation, imports of the expression, import of the annotation)
-_PLAIN: dict[str, tuple[str, str, str, tuple[str, str] | None]] = {
-    "smallint": ("SmallInteger", "int", _SQL, None),
-    "integer": ("Integer", "int", _SQL, None),
-    "bigint": ("BigInteger", "int", _SQL, None),
-    "text": ("Text", "str", _SQL, None),
-    "character varying": ("String", "str", _SQL, None),
-    "boolean": ("Boolean", "bool", _SQL, None),
-    "date": ("Date", "datetime.date", _SQL, _DATETIME),
-    "numeric": ("Numeric", "Decimal", _SQL, ("decimal", "Decimal")),
-    "real": ("REAL", "float", _SQL, None),
-    "double precision": ("Double", "float", _SQL, None),
-    "uuid": ("Uuid", "uuid.UUID", _SQL, ("uuid", "")),
-    "bytea": ("LargeBinary", "bytes", _SQL, None),
-    "json": ("JSON", "Any", _SQL, _ANY),
-    "jsonb": ("JSONB", "Any", _PG, _ANY),
-    "inet": ("INET", "str", _PG, None),
-    "cidr": ("CIDR", "str", _PG, None),
-    "macaddr": ("MACADDR", "str", _PG, None),
-    "money": ("MONEY", "str", _PG, None),
-    "tsvector": ("TSVECTOR", "str", _PG, None),
-    "hstore": ("HSTORE", "Any", _PG, _ANY),
-    "citext": ("CITEXT", "str", _PG, None),
-    "interval": ("INTERVAL", "datetime.timedelta", _PG, _DATETIME),
-    "int4range": ("INT4RANGE", "Any", _PG, _ANY),
-    "int8range": ("INT8RANGE", "Any", _PG, _ANY),
-    "numrange": ("NUMRANGE", "Any", _PG, _ANY),
-    "tsrange": ("TSRANGE", "Any", _PG, _ANY),
-    "tstzrange": ("TSTZRANGE", "Any", _PG, _ANY),
-    "daterange": ("DATERANGE", "Any", _PG, _ANY),
+# type: (class, annotation, module of the class if it is not SQLAlchemy's own)
+_PLAIN: dict[str, tuple[str, str] | tuple[str, str, str]] = {
+    "smallint": ("SmallInteger", "int"),
+    "integer": ("Integer", "int"),
+    "bigint": ("BigInteger", "int"),
+    "text": ("Text", "str"),
+    "character varying": ("String", "str"),
+    "boolean": ("Boolean", "bool"),
+    "date": ("Date", "datetime.date"),
+    "numeric": ("Numeric", "Decimal"),
+    "real": ("REAL", "float"),
+    "double precision": ("Double", "float"),
+    "uuid": ("Uuid", "uuid.UUID"),
+    "bytea": ("LargeBinary", "bytes"),
+    "json": ("JSON", "Any"),
+    "jsonb": ("JSONB", "Any", _PG),
+    "inet": ("INET", "str", _PG),
+    "cidr": ("CIDR", "str", _PG),
+    "macaddr": ("MACADDR", "str", _PG),
+    "money": ("MONEY", "str", _PG),
+    "tsvector": ("TSVECTOR", "str", _PG),
+    "hstore": ("HSTORE", "Any", _PG),
+    "citext": ("CITEXT", "str", _PG),
+    "interval": ("INTERVAL", "datetime.timedelta", _PG),
+    "int4range": ("INT4RANGE", "Any", _PG),
+    "int8range": ("INT8RANGE", "Any", _PG),
+    "numrange": ("NUMRANGE", "Any", _PG),
+    "tsrange": ("TSRANGE", "Any", _PG),
+    "tstzrange": ("TSTZRANGE", "Any", _PG),
+    "daterange": ("DATERANGE", "Any", _PG),
 }
 NAMES = frozenset(name for name, *_ in _PLAIN.values()) | {"DateTime", "Time", "CHAR", "TIMESTAMP"}
 """Names that columns may use."""
@@ -58,7 +58,15 @@ COLLATED = ("String", "Text", "CHAR", "NVARCHAR")
 """Prefixes of the types that take a collation in SQLAlchemy."""
 
 _TIMES = re.compile(r"(timestamp|time)(?:\((\d)\))? (with|without) time zone")
-_SIZED = re.compile(r"(character varying|character|numeric|bit varying|bit)\(([\d,]+)\)")
+_SIZED = re.compile(r"(character varying|character|numeric)\(([\d,]+)\)")
+
+
+def class_type(name: str, annotation: str, home: str = _SQL, arguments: str = "") -> CodeType:
+    """Return the type of the class *name*, with the imports that it and its annotation need."""
+    module, dot, _ = annotation.partition(".")
+    needed = (module, "") if dot else _IN_MODULES.get(annotation)
+    imports = ((home, name), *((needed,) if needed else ()))
+    return CodeType(expression=name + arguments, annotation=annotation, imports=imports)
 
 
 def code_type(type_: str, schema: Schema) -> CodeType:
@@ -74,9 +82,7 @@ def code_type(type_: str, schema: Schema) -> CodeType:
             imports=(*inner.imports, (_PG, "ARRAY")),
         )
     if type_ in _PLAIN:
-        expression, annotation, home, needed = _PLAIN[type_]
-        imports = ((home, expression), *((needed,) if needed else ()))
-        return CodeType(expression=expression, annotation=annotation, imports=imports)
+        return class_type(*_PLAIN[type_])
     return _time(type_) or _sized(type_) or _enum(type_, schema) or raw(type_)
 
 
@@ -86,40 +92,33 @@ def _time(type_: str) -> CodeType | None:
         return None
     word, precision, zone = match.groups()
     annotation = "datetime.datetime" if word == "timestamp" else "datetime.time"
-    if precision is None:
-        name = "DateTime" if word == "timestamp" else "Time"
-        expression = f"{name}(timezone=True)" if zone == "with" else name
-        home = _SQL
-    else:
-        name, home = word.upper(), _PG
-        expression = f"{name}({zone == 'with'}, {precision})"
-    return CodeType(expression=expression, annotation=annotation, imports=((home, name), _DATETIME))
+    if precision is not None:
+        return class_type(word.upper(), annotation, _PG, f"({zone == 'with'}, {precision})")
+    name = "DateTime" if word == "timestamp" else "Time"
+    return class_type(name, annotation, arguments="(timezone=True)" if zone == "with" else "")
 
 
 def _sized(type_: str) -> CodeType | None:
     match = _SIZED.fullmatch(type_)
-    if match is None or match[1].startswith("bit"):
+    if match is None:
         return None
-    numbers = match[2].replace(",", ", ")
+    arguments = f"({match[2].replace(',', ', ')})"
     if match[1] == "numeric":
-        imports = ((_SQL, "Numeric"), ("decimal", "Decimal"))
-        return CodeType(expression=f"Numeric({numbers})", annotation="Decimal", imports=imports)
+        return class_type("Numeric", "Decimal", arguments=arguments)
     name = "String" if match[1] == "character varying" else "CHAR"
-    return CodeType(expression=f"{name}({numbers})", annotation="str", imports=((_SQL, name),))
+    return class_type(name, "str", arguments=arguments)
 
 
 def _enum(type_: str, schema: Schema) -> CodeType | None:
     for enum in schema.of(Enum):
         if type_ in printed(enum.name, schema.default_namespace):
             values = ", ".join(repr(value) for value in enum.values)
-            space = _schema_argument(enum.name, schema.default_namespace)
-            text = f"Enum({values}, name={enum.name.name!r}{space})"
-            return CodeType(expression=text, annotation="str", imports=((_SQL, "Enum"),))
+            name, space = enum.name, ""
+            if name.namespace not in (None, schema.default_namespace):
+                space = f", schema={name.namespace!r}"
+            arguments = f"({values}, name={name.name!r}{space})"
+            return class_type("Enum", "str", arguments=arguments)
     return None
-
-
-def _schema_argument(name: QualifiedName, default: str | None) -> str:
-    return "" if name.namespace in (None, default) else f", schema={name.namespace!r}"
 
 
 def printed(name: QualifiedName, default: str | None) -> tuple[str, ...]:
@@ -133,7 +132,9 @@ def printed(name: QualifiedName, default: str | None) -> tuple[str, ...]:
 
 def raw(type_: str) -> CodeType:
     """Return a type that the generated module defines itself."""
-    return CodeType(expression=f"Raw({type_!r})", annotation="Any", imports=(_ANY, ("", "Raw")))
+    return CodeType(
+        expression=f"Raw({type_!r})", annotation="Any", imports=(_IN_MODULES["Any"], ("", "Raw"))
+    )
 
 
 RAW_CLASS = '''
