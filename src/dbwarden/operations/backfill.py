@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal, assert_never
 
 import anyio
 
@@ -189,13 +188,10 @@ def _result(config: DatabaseConfig, rows: Sequence[BackfillRow]) -> BackfillResu
     )
 
 
-Change = Literal["pause", "resume", "cancel"]
-
-
 @operation("backfill_pause")
 async def backfill_pause(config: DatabaseConfig, *, key: str | None = None) -> BackfillResult:
     """Pause running backfills after their current batch; *key* names the only one."""
-    return await _change(config, key, "pause")
+    return await _change(config, key, BackfillState.PAUSED)
 
 
 @operation("backfill_cancel")
@@ -204,7 +200,7 @@ async def backfill_cancel(config: DatabaseConfig, *, key: str | None = None) -> 
 
     Migrations that require one of them wait until it is resumed and done, or rolled back.
     """
-    return await _change(config, key, "cancel")
+    return await _change(config, key, BackfillState.CANCELLED)
 
 
 @operation("backfill_resume")
@@ -232,13 +228,13 @@ async def backfill_resume(
         raise UsageError("--restart and --accept need the version of the backfill")
     if restart and accept:
         raise UsageError("--restart and --accept exclude each other", next_step="Give one of them.")
-    return await _change(config, key, "resume", restart=restart, accept=accept)
+    return await _change(config, key, BackfillState.RUNNING, restart=restart, accept=accept)
 
 
 async def _change(
     config: DatabaseConfig,
     key: str | None,
-    change: Change,
+    state: BackfillState,
     *,
     restart: bool = False,
     accept: bool = False,
@@ -253,21 +249,10 @@ async def _change(
             if restart or accept:
                 work = await work_of(config, _file_of(config, files, row))
                 await backfills.restart(work, keep_cursor=accept)
-            elif (state := _new_state(row, change)) is not None:
+            elif row.state is not state and (
+                row.state is BackfillState.RUNNING or state is not BackfillState.PAUSED
+            ):
                 await backfills.set_state(row.key, state)
         wanted = {row.key for row in chosen}
         rows = [row for row in await backfills.read() if row.key in wanted]
     return _result(config, rows)
-
-
-def _new_state(row: BackfillRow, change: Change) -> BackfillState | None:
-    """Return the state of *row* after *change*; ``None`` if it stays as it is."""
-    match change:
-        case "pause":
-            return BackfillState.PAUSED if row.state is BackfillState.RUNNING else None
-        case "cancel":
-            return BackfillState.CANCELLED
-        case "resume":
-            return None if row.state is BackfillState.RUNNING else BackfillState.RUNNING
-        case _:
-            assert_never(change)

@@ -18,7 +18,6 @@ from dbwarden.dialects.base import Connection
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_names
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import Reading
 from dbwarden.operations.baseline import mark_applied, up_to
 from dbwarden.operations.migrations_folder import write_next
 from dbwarden.operations.operation import (
@@ -132,11 +131,7 @@ async def _refuse_adopted(config: DatabaseConfig, connection: Connection) -> Non
             f"-d {config.database_name} --to {format_version(Version(newest))} (or up to an older "
             "one).",
         )
-    _refuse_history(config, await connection.read())
-
-
-def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
-    """Raise if the first migration could not be marked as applied afterwards."""
+    reading = await connection.read()
     refuse_read_only(config, reading)
     keys = [row.key for row in reading.rows or () if row.live]
     if keys:
