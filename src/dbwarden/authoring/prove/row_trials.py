@@ -68,42 +68,36 @@ async def try_rows(
         migration: A file that was already tried in empty tables.
         back: Whether to run its rollback too.
     """
-    back = back and migration.rollback is not None
-    schema = with_touched_tables(before, migration)
-    trial = await _try(session, database, schema, migration, back=back, duplicate=False)
-    if trial.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
-        again = await _try(session, database, schema, migration, back=False, duplicate=True)
+    touched = with_touched_tables(before, migration)
+
+    async def attempt(*, back: bool, duplicate: bool) -> RowTrial:
+        schema = touched
+        sections = [migration.upgrade]
+        if back and migration.rollback is not None:
+            sections.append(migration.rollback)
+        while schema.tables:
+            prints = await database.rehearse(schema, migration, sections, duplicate=duplicate)
+            if prints is not None:
+                empty = untried(schema, prints[0], migration)
+                return RowTrial(loses=_lost(*prints) if len(sections) > 1 else (), untried=empty)
+            server = await session.scratch_server()
+            copy = await server.create(copy_of=database)
+            (trial,) = await try_filled(
+                copy, schema, [migration], back=len(sections) > 1, duplicate=duplicate
+            )
+            await server.discard(copy)
+            less = without_collision(schema, trial)
+            if less is None:
+                return trial
+            schema = less
+        return NOTHING
+
+    trial = await attempt(back=back, duplicate=False)
+    if trial.fails is None and touched.tables and _UNIQUE.search(migration.upgrade.text):
+        again = await attempt(back=False, duplicate=True)
         if again.fails is not None and again.fails.cause == "duplicate row":
             return replace(trial, collides=again.fails)
     return trial
-
-
-async def _try(
-    session: ScratchSession,
-    database: ScratchDatabase,
-    schema: Schema,
-    migration: Migration,
-    *,
-    back: bool,
-    duplicate: bool,
-) -> RowTrial:
-    sections = [migration.upgrade]
-    if back and migration.rollback is not None:
-        sections.append(migration.rollback)
-    while schema.tables:
-        prints = await database.rehearse(schema, migration, sections, duplicate=duplicate)
-        if prints is not None:
-            empty = untried(schema, prints[0], migration)
-            return RowTrial(loses=_lost(*prints) if back else (), untried=empty)
-        server = await session.scratch_server()
-        copy = await server.create(copy_of=database)
-        (trial,) = await try_filled(copy, schema, [migration], back=back, duplicate=duplicate)
-        await server.discard(copy)
-        less = without_collision(schema, trial)
-        if less is None:
-            return trial
-        schema = less
-    return NOTHING
 
 
 async def try_filled(
