@@ -75,82 +75,49 @@ def compare(
     """
     ordered = sort_migrations(files)
     live = {(row.kind, _identity(row)): row for row in rows or () if row.live}
-    comparison = _Comparison()
+    backfilling = tuple(row.key for row in live.values() if row.state is State.BACKFILLING)
+    pending: list[Migration] = []
+    partial: list[tuple[LedgerRow, Migration | None]] = []
+    applied, changed, superseded = list[Applied](), list[Applied](), list[Applied]()
     for migration in ordered:
         identity = migration.name if migration.version is None else migration.version
         row = live.pop((migration.kind, identity), None)
-        _place_file(comparison, migration, row)
+        if row is None:
+            pending.append(migration)
+            continue
+        if row.state not in _WHOLE:
+            partial.append((row, migration))
+            continue
+        agrees = row.upgrade_checksum == migration.upgrade.checksum and (
+            migration.version is None or not rollback_edited(migration, row)
+        )
+        if migration.always or (migration.version is None and not agrees):
+            pending.append(migration)
+        otherwise = superseded if migration.version is None else changed
+        (applied if agrees else otherwise).append(Applied(migration=migration, row=row))
+    orphans = sorted(live.values(), key=_row_order)  # the rows without a file
+    partial += [(row, None) for row in orphans if row.state not in _WHOLE]
+    whole = [row for row in orphans if row.state in _WHOLE]
+    versioned = [row for row in whole if row.kind is HistoryKind.VERSIONED]
     newest = max((item.version for item in ordered if item.version is not None), default=None)
-    for row in sorted(live.values(), key=_row_order):
-        _place_row(comparison, row, newest)
     owner = ordered[0].database if ordered else None
     if owner is not None and database not in (None, owner):
         owner = database
-        comparison.pending = [_of(owner, item) for item in comparison.pending]
-        comparison.partial = [
-            (row, _of(owner, item) if item else None) for row, item in comparison.partial
-        ]
+        pending = [replace(item, database=owner) for item in pending]
+        partial = [(row, item and replace(item, database=owner)) for row, item in partial]
     return History(
         database=owner,
-        applied=tuple(comparison.applied),
-        pending=tuple(comparison.pending),
-        changed=tuple(comparison.changed),
-        superseded=tuple(comparison.superseded),
-        missing=tuple(comparison.missing),
-        ahead=tuple(comparison.ahead),
-        retired=tuple(comparison.retired),
-        partial=tuple(comparison.partial),
-        out_of_order=_out_of_order(ordered, comparison),
-        backfilling=tuple(
-            row.key for row in rows or () if row.live and row.state is State.BACKFILLING
-        ),
+        applied=tuple(applied),
+        pending=tuple(pending),
+        changed=tuple(changed),
+        superseded=tuple(superseded),
+        missing=tuple(it for it in versioned if newest is None or version_of(it) <= newest),
+        ahead=tuple(it for it in versioned if newest is not None and version_of(it) > newest),
+        retired=tuple(row for row in whole if row.kind is not HistoryKind.VERSIONED),
+        partial=tuple(partial),
+        out_of_order=_out_of_order(ordered, pending, orphans),
+        backfilling=backfilling,
     )
-
-
-def _of(database: DatabaseName, migration: Migration) -> Migration:
-    return replace(migration, database=database)
-
-
-class _Comparison:
-    """The lists from which a history is built."""
-
-    def __init__(self) -> None:
-        self.applied: list[Applied] = []
-        self.pending: list[Migration] = []
-        self.changed: list[Applied] = []
-        self.superseded: list[Applied] = []
-        self.missing: list[LedgerRow] = []
-        self.ahead: list[LedgerRow] = []
-        self.retired: list[LedgerRow] = []
-        self.partial: list[tuple[LedgerRow, Migration | None]] = []
-
-
-def _place_file(comparison: _Comparison, migration: Migration, row: LedgerRow | None) -> None:
-    if row is not None and row.state not in _WHOLE:
-        comparison.partial.append((row, migration))
-        return
-    agrees = (
-        row is not None
-        and row.upgrade_checksum == migration.upgrade.checksum
-        and (migration.version is None or not rollback_edited(migration, row))
-    )
-    if row is None or migration.always or (migration.version is None and not agrees):
-        comparison.pending.append(migration)
-    if row is not None:
-        otherwise = comparison.superseded if migration.version is None else comparison.changed
-        (comparison.applied if agrees else otherwise).append(Applied(migration=migration, row=row))
-
-
-def _place_row(comparison: _Comparison, row: LedgerRow, newest: Version | None) -> None:
-    """Classify a row that has no file."""
-    if row.state not in _WHOLE:
-        comparison.partial.append((row, None))
-    elif row.kind is not HistoryKind.VERSIONED:
-        comparison.retired.append(row)
-    elif newest is not None and version_of(row) > newest:
-        comparison.ahead.append(row)
-    else:
-        comparison.missing.append(row)
 
 
 def rollback_edited(migration: Migration, row: LedgerRow) -> bool:
@@ -160,19 +127,19 @@ def rollback_edited(migration: Migration, row: LedgerRow) -> bool:
     return migration.rollback is None or migration.rollback.checksum != row.rollback_checksum
 
 
-def _out_of_order(ordered: Sequence[Migration], comparison: _Comparison) -> tuple[Migration, ...]:
-    without_file = [row for row, migration in comparison.partial if migration is None]
-    orphans = [*comparison.missing, *comparison.ahead, *without_file]
+def _out_of_order(
+    ordered: Sequence[Migration], pending: Sequence[Migration], orphans: Sequence[LedgerRow]
+) -> tuple[Migration, ...]:
     newest_orphan = max(
         (version_of(row) for row in orphans if row.kind is HistoryKind.VERSIONED), default=0
     )
-    pending = {item.version for item in comparison.pending}
+    versions = {item.version for item in pending}
     versioned = [item.version for item in ordered if item.version is not None]
-    ran = [place for place, version in enumerate(versioned) if version not in pending]
+    ran = [place for place, version in enumerate(versioned) if version not in versions]
     before = set(versioned[: max(ran, default=0)])
     return tuple(
         item
-        for item in comparison.pending
+        for item in pending
         # A migration after the deployment is overtaken by those before a later deployment.
         if item.version is not None
         and item.phase != "post"
