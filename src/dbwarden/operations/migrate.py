@@ -222,7 +222,7 @@ class _Run:
         dialect, history = dialect_of(self.config), self._compare(reading)
         migrations = self.choose(history)
         resumed = [
-            resume_migration(dialect, migration, row, "upgrade")
+            resume_migration(dialect, migration, row)
             for row, migration in history.partial
             if migration is not None
         ]

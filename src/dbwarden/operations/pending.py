@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dbwarden.dialects.base import Dialect, PendingMigration, steps_checksum
 from dbwarden.errors import PartialMigration
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import LedgerRow
+from dbwarden.migration_history import LedgerRow, State
 from dbwarden.operations.operation import steps_of
 from dbwarden.types import Direction
 
@@ -44,14 +44,18 @@ def rollback_migration(dialect: Dialect, migration: Migration, row: LedgerRow) -
     )
 
 
-def resume_migration(
-    dialect: Dialect, migration: Migration, row: LedgerRow, direction: Direction
-) -> PendingMigration:
+def direction_of(row: LedgerRow) -> Direction:
+    """Return the direction of a migration that stopped between two steps."""
+    return "rollback" if row.state is State.ROLLING_BACK else "upgrade"
+
+
+def resume_migration(dialect: Dialect, migration: Migration, row: LedgerRow) -> PendingMigration:
     """Return the rest of a migration that stopped between two steps.
 
     Raises:
         PartialMigration: The text of the finished steps was edited since.
     """
+    direction = direction_of(row)
     section = migration.section(direction)
     steps = steps_of(dialect, migration, section) if section is not None else ()
     done = steps[: row.step]

@@ -12,8 +12,9 @@ from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, Reading, State
 from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
+from dbwarden.operations.pending import direction_of
 from dbwarden.planning.comparing import History, compare
-from dbwarden.types import DatabaseName, Direction, Version, format_version
+from dbwarden.types import DatabaseName, Version, format_version
 
 ActionName = Literal["accept", "forget", "mark"]
 
@@ -171,7 +172,7 @@ def _corrected(
     )
     if action.step is None:
         return accepted
-    direction: Direction = "rollback" if row.state is State.ROLLING_BACK else "upgrade"
+    direction = direction_of(row)
     section = migration.section(direction)
     steps = dialect.steps(migration, section) if section is not None else ()
     if not 0 <= action.step <= len(steps):

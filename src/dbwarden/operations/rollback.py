@@ -101,9 +101,7 @@ def plan(
     """
     name, dialect = config.database_name, dialect_of(config)
     chosen = choose(compare(files, reading.rows, name))
-    resumed = (
-        resume_migration(dialect, migration, row, "rollback") for row, migration in chosen.resumed
-    )
+    resumed = (resume_migration(dialect, migration, row) for row, migration in chosen.resumed)
     fresh = (
         rollback_migration(dialect, replace(item.migration, database=name), item.row)
         for item in chosen.fresh

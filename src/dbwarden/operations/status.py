@@ -7,14 +7,13 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import MigrationFileError, PartialMigration
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for
-from dbwarden.migration_history import Reading, State
+from dbwarden.migration_history import Reading
 from dbwarden.operations.operation import migration_files, operation
-from dbwarden.operations.pending import resume_migration
+from dbwarden.operations.pending import direction_of, resume_migration
 from dbwarden.operations.replicas import read_status_with_primary
 from dbwarden.planning.comparing import History, compare
 from dbwarden.planning.judging import StatusResult, judge
 from dbwarden.planning.replicas import ReplicaStatus
-from dbwarden.types import Direction
 
 
 @operation("status")
@@ -54,12 +53,11 @@ def _resuming_command(
         return None
     dialect = dialect_for(config.database_type)
     for row, migration in history.partial:
-        direction: Direction = "rollback" if row.state is State.ROLLING_BACK else "upgrade"
         if migration is None:
             return None
         try:
-            resume_migration(dialect, migration, row, direction)
+            resume_migration(dialect, migration, row)
         except (PartialMigration, MigrationFileError):
             return None
-    back = any(row.state is State.ROLLING_BACK for row, _ in history.partial)
+    back = any(direction_of(row) == "rollback" for row, _ in history.partial)
     return "rollback" if back else "migrate"

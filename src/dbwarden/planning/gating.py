@@ -1,6 +1,7 @@
 """Find the migrations that wait for a backfill. Pure."""
 
 from collections.abc import Collection, Sequence
+from itertools import dropwhile
 
 from dbwarden.errors import BackfillUnfinished
 from dbwarden.files.migration import Migration
@@ -20,21 +21,13 @@ def gated_by(migration: Migration, unfinished: Collection[Version]) -> Version |
     return next((need for need in migration.requires_backfill if need in unfinished), None)
 
 
-def runnable(pending: Sequence[Migration], unfinished: Collection[Version]) -> int:
-    """Return the number of *pending* migrations before the first one that has to wait."""
-    return next(
-        (place for place, item in enumerate(pending) if gated_by(item, unfinished) is not None),
-        len(pending),
-    )
-
-
 def waiting_for_backfills(history: History) -> tuple[Migration, ...]:
     """Return the pending migrations that have to wait: the first that is gated, and all after it.
 
     Repeatables are written for the newest schema, so they wait too.
     """
-    place = runnable(history.pending, unfinished_backfills(history))
-    return history.pending[place:]
+    unfinished = unfinished_backfills(history)
+    return tuple(dropwhile(lambda item: gated_by(item, unfinished) is None, history.pending))
 
 
 def refuse_waiting(
@@ -46,11 +39,10 @@ def refuse_waiting(
         BackfillUnfinished: Says which backfill it waits for, and what to do.
     """
     unfinished = unfinished_backfills(history)
-    waiting = next((item for item in chosen if gated_by(item, unfinished) is not None), None)
-    if waiting is None:
+    gates = ((item, need) for item in chosen if (need := gated_by(item, unfinished)) is not None)
+    waiting, need = next(gates, (None, None))
+    if waiting is None or need is None:
         return
-    need = gated_by(waiting, unfinished)
-    assert need is not None
     key = format_version(need)
     row = next((row for row in rows if row.key == key), None)
     verb = "run" if row is None or row.state is BackfillState.RUNNING else "resume"

@@ -74,9 +74,7 @@ class Other:
     async def finish(self, key: str) -> None:
         """Go on with the migration *key*, which stopped half-way."""
         row, file = await self._row(key), self._files[key]
-        await self._connection.run(
-            [resume_migration(self._dialect, file, row, "upgrade")], _nothing
-        )
+        await self._connection.run([resume_migration(self._dialect, file, row)], _nothing)
 
     async def roll_back(self, key: str) -> None:
         """Take back the migration *key*."""
