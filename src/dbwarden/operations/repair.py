@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, Dialect, steps_checksum
+from dbwarden.dialects.base import Dialect, steps_checksum
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, Reading, State
@@ -17,6 +17,15 @@ from dbwarden.planning.comparing import History, compare
 from dbwarden.types import DatabaseName, Version, format_version
 
 ActionName = Literal["accept", "forget", "mark"]
+_STATES: Mapping[ActionName, str] = {
+    "accept": "changed",
+    "forget": "in the history",
+    "mark": "partial",
+}
+"""The state that a row must have."""
+
+Request = tuple[ActionName, str, int | None]
+"""A change, the key of its row, and the number of finished steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +60,10 @@ class RepairResult:
     partial: tuple[str, ...] = ()
 
 
+Chosen = tuple[RepairAction, LedgerRow, Migration | None]
+"""A change, its row, and its file if the change needs it."""
+
+
 @operation("repair")
 async def repair(
     config: DatabaseConfig,
@@ -74,22 +87,30 @@ async def repair(
     """
     files = await migration_files(config)
     dialect = dialect_of(config)
-    preview = dry_run or not (accept or forget or at)
+    requests: list[Request] = [("accept", key, None) for key in accept]
+    requests += [("forget", key, None) for key in forget]
+    requests += [("mark", key, step) for key, step in (at or {}).items()]
+    preview = dry_run or not requests
     async with dialect.connect(config, read_only=preview) as connection:
         reading = await connection.read()
-        planned_for = partial(plan, config, files, accept=accept, forget=forget, at=at or {})
-        actions, history = planned_for(reading)
+        planned_for = partial(plan, config, files, requests)
+        chosen, history = planned_for(reading)
         if not preview:
             refuse_read_only(config, reading)
             async with connection.lock():
                 reading = await connection.read()
-                actions, history = planned_for(reading)
+                chosen, history = planned_for(reading)
                 await record_outside_change(connection, reading)
-                await _carry_out(dialect, connection, reading, history, actions)
+                for action, row, migration in chosen:
+                    if action.action == "forget":
+                        await connection.delete_row(row)
+                    elif migration is not None:
+                        corrected = _corrected(dialect, row, migration, action)
+                        await connection.update_row(row, corrected)
                 await connection.record_fingerprint()
         return RepairResult(
             database=config.database_name,
-            actions=actions,
+            actions=tuple(action for action, *_ in chosen),
             dry_run=dry_run,
             changed=tuple(item.row.key for item in history.changed),
             missing=tuple(row.key for row in history.missing),
@@ -100,65 +121,34 @@ async def repair(
 def plan(
     config: DatabaseConfig,
     files: Sequence[Migration],
+    requests: Sequence[Request],
     reading: Reading,
-    *,
-    accept: Sequence[str],
-    forget: Sequence[str],
-    at: Mapping[str, int],
-) -> tuple[tuple[RepairAction, ...], History]:
+) -> tuple[Sequence[Chosen], History]:
     """Return the requested changes and the history that they were checked against.
 
     Raises:
         UsageError: A key is not in the history, or is not in the required state.
     """
     history = compare(files, reading.rows, config.database_name)
-    changed = {item.row.key: item.row for item in history.changed}
-    half_done = {row.key: row for row, _ in history.partial}
-    live = {row.key: row for row in reading.rows or () if row.live}
-    actions = (
-        *(_action(config, "accept", key, changed, "changed") for key in accept),
-        *(_action(config, "forget", key, live, "in the history") for key in forget),
-        *(_action(config, "mark", key, half_done, "partial", step) for key, step in at.items()),
-    )
-    return actions, history
-
-
-def _action(
-    config: DatabaseConfig,
-    action: ActionName,
-    key: str,
-    rows: Mapping[str, LedgerRow],
-    state: str,
-    step: int | None = None,
-) -> RepairAction:
-    name = format_version(Version(int(key))) if key.isdecimal() else key
-    if name not in rows:
-        there = ", ".join(rows) or "none"
-        raise UsageError(
-            f"{key} is not {state}; {state}: {there}",
-            database=config.database_name,
-            next_step=f"See: dbwarden check -d {config.database_name}",
-        )
-    return RepairAction(action=action, key=name, description=rows[name].description, step=step)
-
-
-async def _carry_out(
-    dialect: Dialect,
-    connection: Connection,
-    reading: Reading,
-    history: History,
-    actions: Sequence[RepairAction],
-) -> None:
-    rows = {row.key: row for row in reading.rows or () if row.live}
-    files = {item.row.key: item.migration for item in history.changed}
-    files |= {row.key: migration for row, migration in history.partial if migration is not None}
-    for action in actions:
-        row, migration = rows[action.key], files.get(action.key)
-        if action.action == "forget":
-            await connection.delete_row(row)
-        elif migration is not None:
-            corrected = _corrected(dialect, row, migration, action)
-            await connection.update_row(row, corrected)
+    rows: Mapping[ActionName, Mapping[str, tuple[LedgerRow, Migration | None]]] = {
+        "accept": {item.row.key: (item.row, item.migration) for item in history.changed},
+        "forget": {row.key: (row, None) for row in reading.rows or () if row.live},
+        "mark": {row.key: (row, migration) for row, migration in history.partial},
+    }
+    chosen: list[Chosen] = []
+    for action, key, step in requests:
+        name = format_version(Version(int(key))) if key.isdecimal() else key
+        if name not in rows[action]:
+            state = _STATES[action]
+            raise UsageError(
+                f"{key} is not {state}; {state}: {', '.join(rows[action]) or 'none'}",
+                database=config.database_name,
+                next_step=f"See: dbwarden check -d {config.database_name}",
+            )
+        row, migration = rows[action][name]
+        made = RepairAction(action=action, key=name, description=row.description, step=step)
+        chosen.append((made, row, migration))
+    return chosen, history
 
 
 def _corrected(
