@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from dbwarden.dialects.base import PendingMigration, Step
 from dbwarden.dialects.writer import Columns, Value, Writer, migration_columns, progress_columns
-from dbwarden.migration_history import LedgerRow, State
+from dbwarden.migration_history import LedgerRow, State, backfill_table
+from dbwarden.quoting import quoted, unquoted
 
 COLUMNS: Mapping[str, str] = {
     "id": "{id}",
@@ -42,6 +44,12 @@ LATER_COLUMNS: Mapping[str, str] = {
 """The columns that ledgers of earlier versions lack."""
 
 
+def backfills_of(ledger: str) -> str:
+    """Return the table with the progress of backfills next to *ledger*, both qualified."""
+    place, dot, name = ledger.rpartition(".")
+    return f"{place}{dot}{quoted(backfill_table(unquoted(name)))}"
+
+
 def columns_sql(*, id_type: str, time_type: str) -> str:
     """Return the columns of a new ledger.
 
@@ -58,6 +66,7 @@ class LedgerRows(ABC):
 
     table: str
     writer: Writer = field(default_factory=Writer.this_process)
+    time_type: ClassVar[str]
 
     @property
     @abstractmethod

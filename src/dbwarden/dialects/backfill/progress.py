@@ -1,19 +1,17 @@
 """Build the SQL of the table with the progress of backfills, and read its rows. Pure."""
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from dbwarden.dialects.backfill.keys import Key, NextRows, TableKey
 from dbwarden.dialects.backfill.work import BackfillWork
-from dbwarden.dialects.writer import Writer, writer_columns
+from dbwarden.dialects.ledger_rows import LedgerRows, backfills_of
+from dbwarden.dialects.writer import Columns, Value, writer_columns
 from dbwarden.migration_history import BackfillRow, BackfillState
 from dbwarden.types import Checksum
-
-Value = str | int | float | None
 
 COLUMNS = {
     "key": "text PRIMARY KEY NOT NULL",
@@ -60,43 +58,34 @@ _FRESH: Mapping[str, Value] = {
 OPEN = f"state <> '{BackfillState.DONE}'"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgressTable(ABC):
-    """The table with the progress of backfills next to the ``ledger``, which is qualified."""
+@dataclass(frozen=True, slots=True)
+class ProgressTable:
+    """The table with the progress of backfills next to the ``ledger``."""
 
-    ledger: str
-    time_type: ClassVar[str]
+    ledger: LedgerRows
 
     @property
-    @abstractmethod
     def name(self) -> str:
         """Its qualified name."""
+        return backfills_of(self.ledger.table)
 
-    @property
-    @abstractmethod
-    def now(self) -> str:
-        """The SQL of the current time."""
+    def _update(self, key: str, values: Columns, **sql: str) -> str:
+        changed = self.ledger.literals(values) | sql | {"updated_at": self.ledger.now}
+        changes = ", ".join(f"{name} = {value}" for name, value in changed.items())
+        where = f"key = {self.ledger.literal(key)} AND {OPEN}"
+        return f"UPDATE {self.name} AS b SET {changes} WHERE {where}"
 
-    @abstractmethod
-    def literal(self, value: Value) -> str:
-        """Return *value* as SQL."""
-
-    def _literals(self, values: Mapping[str, Value]) -> dict[str, str]:
-        return {name: self.literal(value) for name, value in values.items()}
-
-    def _update(self, key: str, values: Mapping[str, str]) -> str:
-        changes = ", ".join(f"{name} = {value}" for name, value in values.items())
-        return (
-            f"UPDATE {self.name} AS b SET {changes}, updated_at = {self.now} "
-            f"WHERE key = {self.literal(key)} AND {OPEN}"
-        )
+    def _update_ledger(self, key: str, changes: str) -> str:
+        where = f"key = {self.ledger.literal(key)} AND state = 'backfilling'"
+        return f"UPDATE {self.ledger.table} SET {changes} WHERE {where}"
 
     def create_sql(self) -> str:
         """Return the statement that creates the table if it does not exist."""
         columns = ", ".join(f"{name} {type_}" for name, type_ in COLUMNS.items())
-        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns.format(time=self.time_type)})"
+        typed = columns.format(time=self.ledger.time_type)
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({typed})"
 
-    def start_sql(self, work: BackfillWork, key: TableKey, total: int, writer: Writer) -> str:
+    def start_sql(self, work: BackfillWork, key: TableKey, total: int) -> str:
         """Return the statement that inserts the row of a backfill, or replaces an earlier one."""
         columns = {
             "key": work.migration.key,
@@ -104,77 +93,63 @@ class ProgressTable(ABC):
             "checksum": work.checksum,
             "state": BackfillState.RUNNING.value,
             **_FRESH,
-            **writer_columns(writer),
+            **writer_columns(self.ledger.writer),
         }
-        values = self._literals(columns) | {"started_at": self.now, "updated_at": self.now}
+        times = dict.fromkeys(("started_at", "updated_at"), self.ledger.now)
+        values = self.ledger.literals(columns) | times
         changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in values)
         return (
             f"INSERT INTO {self.name} ({', '.join(values)}) VALUES ({', '.join(values.values())})"
             f" ON CONFLICT (key) DO UPDATE SET {changes}"
         )
 
-    def batch_sql(
-        self, row: BackfillRow, done: NextRows, size: int, active_ms: float, writer: Writer
-    ) -> str:
+    def batch_sql(self, row: BackfillRow, done: NextRows, size: int, active_ms: float) -> str:
         """Return the statement that moves the cursor after a batch that is *done*."""
-        return self._update(
-            row.key,
-            self._literals(
-                {
-                    "cursor": json.dumps(done.cursor),
-                    "rows_done": row.rows + done.rows,
-                    "batches": row.batches + 1,
-                    "batch_size": size,
-                    "active_ms": round(row.active_ms + active_ms, 3),
-                    "waiting": None,
-                    "error": None,
-                    **writer_columns(writer),
-                }
-            ),
-        )
+        values: Columns = {
+            "cursor": json.dumps(done.cursor),
+            "rows_done": row.rows + done.rows,
+            "batches": row.batches + 1,
+            "batch_size": size,
+            "active_ms": round(row.active_ms + active_ms, 3),
+            "waiting": None,
+            "error": None,
+            **writer_columns(self.ledger.writer),
+        }
+        return self._update(row.key, values)
 
     def begin_cycle_sql(self, key: str, last_key: Key) -> str:
         """Return the statement that records the last key of a cycle."""
-        return self._update(key, {"last_key": self.literal(json.dumps(last_key))})
+        return self._update(key, {"last_key": json.dumps(last_key)})
 
     def next_cycle_sql(self, row: BackfillRow, left: int) -> str:
         """Return the statement that begins another cycle for *left* rows."""
-        return self._update(
-            row.key,
-            self._literals(
-                {
-                    "cycle": row.cycle + 1,
-                    "cursor": None,
-                    "last_key": None,
-                    "rows_left": left,
-                    "rows_total": row.rows + left,
-                }
-            ),
-        )
+        values: Columns = {
+            "cycle": row.cycle + 1,
+            "cursor": None,
+            "last_key": None,
+            "rows_left": left,
+            "rows_total": row.rows + left,
+        }
+        return self._update(row.key, values)
 
     def finish_sql(self, row: BackfillRow) -> tuple[str, str]:
         """Return the statements that record the end of a backfill, here and in the ledger."""
-        ended: dict[str, Value] = {
-            "state": BackfillState.DONE.value,
-            "rows_total": row.rows,
-            "waiting": None,
-            "error": None,
-        }
+        state, now = BackfillState.DONE.value, self.ledger.now
+        ended: Columns = {"state": state, "rows_total": row.rows, "waiting": None, "error": None}
+        spent = self.ledger.literal(row.active_ms)
+        applied = f"state = 'applied', step = 1, finished_at = {now}, duration_ms = {spent}"
         return (
-            self._update(row.key, {**self._literals(ended), "finished_at": self.now}),
-            f"UPDATE {self.ledger} SET state = 'applied', step = 1, finished_at = {self.now}, "
-            f"duration_ms = {self.literal(row.active_ms)} "
-            f"WHERE key = {self.literal(row.key)} AND state = 'backfilling'",
+            self._update(row.key, ended, finished_at=now),
+            self._update_ledger(row.key, applied),
         )
 
     def state_sql(self, key: str, state: BackfillState, error: str | None) -> str:
         """Return the statement that sets the state of a backfill that has not ended."""
-        values: dict[str, Value] = {"state": state.value, "waiting": None, "error": error}
-        return self._update(key, self._literals(values))
+        return self._update(key, {"state": state.value, "waiting": None, "error": error})
 
     def waiting_sql(self, key: str, reason: str | None) -> str:
         """Return the statement that records why the runner of a backfill waits."""
-        return self._update(key, {"waiting": self.literal(reason)})
+        return self._update(key, {"waiting": reason})
 
     def restart_sql(
         self, work: BackfillWork, fresh: tuple[TableKey, int] | None
@@ -183,18 +158,16 @@ class ProgressTable(ABC):
 
         *fresh* are the table's key and number of rows to begin again with, if any.
         """
-        key = work.migration.key
-        values: dict[str, Value] = {
+        values: Columns = {
             **({**_FRESH, **_key_columns(*fresh)} if fresh else {}),
             "checksum": work.checksum,
             "state": BackfillState.RUNNING.value,
             "error": None,
         }
+        upgrade = self.ledger.literal(work.migration.upgrade.checksum)
         return (
-            self._update(key, self._literals(values)),
-            f"UPDATE {self.ledger} SET upgrade_checksum = "
-            f"{self.literal(work.migration.upgrade.checksum)} "
-            f"WHERE key = {self.literal(key)} AND state = 'backfilling'",
+            self._update(work.migration.key, values),
+            self._update_ledger(work.migration.key, f"upgrade_checksum = {upgrade}"),
         )
 
 

@@ -52,7 +52,6 @@ class BatchSession(ABC):
     """The share of a table's rows that one batch may lock."""
 
     database: DatabaseName
-    progress: ProgressTable
     ledger: LedgerRows
 
     @abstractmethod
@@ -145,9 +144,8 @@ class Backfills:
     def __init__(self, session: BatchSession) -> None:
         """Store the session."""
         self._session = session
-        self._progress = session.progress
+        self._progress = ProgressTable(session.ledger)
         self._name = session.database
-        self._writer = session.ledger.writer
         self._lap: float | None = None
         self.breath = session.breath
         self.share = session.share
@@ -173,7 +171,7 @@ class Backfills:
             await self._session.send(
                 self._session.ledger.backfilling_sql(pending),
                 self._progress.create_sql(),
-                self._progress.start_sql(work, table, total, self._writer),
+                self._progress.start_sql(work, table, total),
             )
             return await self._row(work)
 
@@ -227,11 +225,11 @@ class Backfills:
         # Without the way to the server and back, as long as that of the limit.
         busy = max(0.0, time.monotonic() - begun - (begun - sent))
         ms = (time.monotonic() - began) * 1000
-        moved = self._progress.batch_sql(row, found, size, ms, self._writer)
+        moved = self._progress.batch_sql(row, found, size, ms)
         return BatchDone(row=await self._session.move(row.key, moved), rows=found.rows, busy=busy)
 
     async def _row(self, work: BackfillWork, *, lock: bool = False) -> BackfillRow:
-        key = self._progress.literal(work.migration.key)
+        key = self._session.ledger.literal(work.migration.key)
         rows = await self._session.rows(f"WHERE key = {key}", lock=lock)
         if not rows:
             raise rolled_back(work, self._name)

@@ -1,13 +1,11 @@
-"""Build the SQL of the table with the progress of backfills on PostgreSQL. Pure."""
+"""Read the table with the progress of backfills on PostgreSQL. Pure."""
 
 import json
 from dataclasses import dataclass
-from typing import ClassVar
 
 from dbwarden.dialects.backfill import progress
-from dbwarden.dialects.backfill.progress import OPEN, ProgressTable, Value
-from dbwarden.dialects.postgresql.migrate import history_rows
-from dbwarden.dialects.postgresql.sql.quoting import literal
+from dbwarden.dialects.backfill.progress import OPEN
+from dbwarden.dialects.ledger_rows import backfills_of
 from dbwarden.migration_history import BackfillRow
 
 AS_JSON = "to_json(b)::text"
@@ -15,29 +13,19 @@ AS_JSON = "to_json(b)::text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateTable(ProgressTable):
-    """The table with the progress of backfills."""
+class StateTable:
+    """The table with the progress of backfills next to the ``ledger``, which is qualified."""
 
-    time_type: ClassVar[str] = "timestamptz"
-
-    @property
-    def name(self) -> str:
-        """Its qualified name."""
-        return history_rows.backfills_beside(self.ledger)
-
-    @property
-    def now(self) -> str:
-        """The SQL of the current time."""
-        return "clock_timestamp()"
-
-    def literal(self, value: Value) -> str:
-        """Return *value* as SQL."""
-        return literal(value)
+    ledger: str
 
     def read_sql(self, *, ended: bool = True) -> str:
         """Return a query for the rows, oldest first; without those that are done if not *ended*."""
-        where = "" if ended else f"WHERE {OPEN} "
-        return f"SELECT {AS_JSON} FROM {self.name} b {where}ORDER BY started_at, key"
+        which = "" if ended else f"WHERE {OPEN} "
+        return self.rows_sql(f"{which}ORDER BY started_at, key")
+
+    def rows_sql(self, which: str) -> str:
+        """Return a query for the rows that *which* selects."""
+        return f"SELECT {AS_JSON} FROM {backfills_of(self.ledger)} b {which}"
 
 
 def parse_row(text: str) -> BackfillRow:

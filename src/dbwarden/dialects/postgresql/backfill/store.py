@@ -12,6 +12,7 @@ from dbwarden.dialects.backfill.keys import TableKey
 from dbwarden.dialects.backfill.running import BatchSession
 from dbwarden.dialects.backfill.work import SMALL, BackfillWork, BatchRefused, Pressure
 from dbwarden.dialects.base import Statement
+from dbwarden.dialects.ledger_rows import backfills_of
 from dbwarden.dialects.postgresql.backfill.keys import PostgresKey, key_sql, parse_keys
 from dbwarden.dialects.postgresql.backfill.pressure import SQL as PRESSURE_SQL
 from dbwarden.dialects.postgresql.backfill.pressure import LagTracker, positions
@@ -54,7 +55,7 @@ class PostgresBatches(BatchSession):
     def __init__(self, session: Session, config: DatabaseConfig, ledger: str) -> None:
         """Store the arguments; *ledger* is its table, qualified."""
         self.database = config.database_name
-        self.progress: StateTable = StateTable(ledger=ledger)
+        self._table = StateTable(ledger=ledger)
         self.ledger = PostgresRows(table=ledger)
         self._session = session
         self._config = config
@@ -113,7 +114,7 @@ class PostgresBatches(BatchSession):
     async def rows(self, which: str, *, lock: bool = False) -> Sequence[BackfillRow]:
         """Return rows of the progress; *lock* waits until no other runner has them."""
         tail = " FOR UPDATE" if lock else ""
-        lines = await self.query(f"SELECT {AS_JSON} FROM {self.progress.name} b {which}{tail}")
+        lines = await self.query(self._table.rows_sql(f"{which}{tail}"))
         return [parse_row(line[0] or "") for line in lines]
 
     async def move(self, key: str, update: str) -> BackfillRow:
@@ -181,7 +182,7 @@ class PostgresBatches(BatchSession):
             raise self._ledger_failed(refused, "cannot be written") from refused
 
     def _ledger_failed(self, refused: ServerRefused, doing: str) -> DBWardenError:
-        return ledger_failed(refused, doing, self.database, self.progress.name)
+        return ledger_failed(refused, doing, self.database, backfills_of(self.ledger.table))
 
     async def pressure(self) -> Pressure:
         """Return what others suffer now; the lag is as old as this connection at most."""

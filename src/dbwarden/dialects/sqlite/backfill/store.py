@@ -33,7 +33,7 @@ class SQLiteBatches(BatchSession):
     def __init__(self, session: Session) -> None:
         """Store the session."""
         self.database = session.config.database_name
-        self.progress: StateTable = StateTable.beside(session.config.ledger_table)
+        self._table = StateTable(session.config.ledger_table)
         self.ledger = rows_of(session.config.ledger_table, session.writer)
         self._session = session
         self._limit: float | None = None
@@ -102,15 +102,15 @@ class SQLiteBatches(BatchSession):
 
     async def rows(self, which: str, *, lock: bool = False) -> Sequence[BackfillRow]:
         """Return rows of the progress, which a transaction locks with the whole database."""
-        return await self._call(lambda: self.progress.rows(self._session.database, which))
+        return await self._call(lambda: self._table.rows(self._session.database, which))
 
     async def move(self, key: str, update: str) -> BackfillRow:
         """Run *update* and return the row."""
-        where = f"WHERE key = {self.progress.literal(key)}"
+        where = f"WHERE key = {self.ledger.literal(key)}"
 
         def run() -> BackfillRow:
             self._session.database.execute(update)
-            (row,) = self.progress.rows(self._session.database, where)
+            (row,) = self._table.rows(self._session.database, where)
             return row
 
         return await self._call(run)
@@ -155,7 +155,7 @@ class SQLiteBatches(BatchSession):
         """Return the rows of all backfills, oldest first."""
         session = self._session
         return await self._call(
-            lambda: session.retry_while_busy(lambda: self.progress.read(session.database))
+            lambda: session.retry_while_busy(lambda: self._table.read(session.database))
         )
 
     async def write(self, sql: str) -> None:

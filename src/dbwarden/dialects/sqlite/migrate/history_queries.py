@@ -184,7 +184,7 @@ class Ledger:
         """Delete the progress of a backfill, which stops its runners."""
         from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
 
-        StateTable.beside(self._name).delete(self._database, key)
+        StateTable(self._name).delete(self._database, key)
 
 
 def open_backfills(
@@ -195,7 +195,7 @@ def open_backfills(
         return ()
     from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
 
-    return StateTable.beside(config.ledger_table).read(database, ended=False)
+    return StateTable(config.ledger_table).read(database, ended=False)
 
 
 def _now() -> str:

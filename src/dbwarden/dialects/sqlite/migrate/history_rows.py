@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.ledger_rows import LedgerRows
@@ -15,6 +16,7 @@ from dbwarden.quoting import quoted
 class SQLiteRows(LedgerRows):
     """The SQL that writes rows of the ledger, in a run that began at ``since``."""
 
+    time_type: ClassVar[str] = "text"
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
