@@ -130,12 +130,14 @@ FROM pg_event_trigger v
 """
 
 
-# The last rows are the tables of a publication, on which it depends through a catalog of its own.
+# The columns of a table are sorted by name: the server sorts them by number, which depends on when
+# they were added. The last rows are the tables of a publication, on which it depends through a
+# catalog of its own.
 def _publications(version: int) -> LiteralString:
     filters: LiteralString = (
-        "coalesce(' (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place)"
-        " FROM unnest(r.prattrs) WITH ORDINALITY k (number, place) JOIN pg_attribute a"
-        " ON a.attrelid = r.prrelid AND a.attnum = k.number) || ')', '')"
+        "coalesce(' (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname)"
+        " FROM pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs))"
+        " || ')', '')"
         " || coalesce(' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')', '')"
         if version >= 150000
         else "''"
