@@ -84,7 +84,7 @@ def _create_table(both: SchemaPair, table: Table) -> Iterator[Change]:
         yield from _create(table)
     else:
         yield from _create(apart)
-        yield from _compare_table(both, replace(apart, columns=table.columns), table)
+        yield from _compare_states(both, replace(apart, columns=table.columns), table)
 
 
 def _create(table: Table) -> Iterator[Change]:
@@ -111,6 +111,17 @@ def _drop(table: Table) -> Iterator[Change]:
 
 
 def _compare_table(both: SchemaPair, before: Table, after: Table) -> Iterator[Change]:
+    """Compare a table; one that joins a partitioned table gets parts with custom names before."""
+    joins = after.partition_of is not None and after.parents != before.parents
+    apart = unattached_partition(both.new, after) if joins else None
+    if apart is None:
+        yield from _compare_states(both, before, after)
+    else:
+        yield from _compare_states(both, before, apart)
+        yield from _compare_states(both, replace(apart, columns=after.columns), after)
+
+
+def _compare_states(both: SchemaPair, before: Table, after: Table) -> Iterator[Change]:
     leaves, replaced = parts_to_exchange(both, before, after)
     stages = _stages(table_properties(before), table_properties(after), leaves=leaves)
     yield from alters(stages)

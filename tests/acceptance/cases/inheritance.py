@@ -129,6 +129,15 @@ CASES = [
         lacks=("DROP",),
     ),
     Case(
+        name="attach a table whose indexes have names of their own",
+        old=PARENT + "CREATE INDEX mi ON m (id);" + ALONE,
+        new=PARENT.replace("'x')", "'x', UNIQUE (id, at))")
+        + "CREATE INDEX mi ON m (id); CREATE INDEX mv ON m (v);"
+        + TWO
+        + "ALTER INDEX m2_id_idx RENAME TO own; ALTER INDEX m2_v_idx RENAME TO other;"
+        "ALTER INDEX m2_id_at_key RENAME TO third;",
+    ),
+    Case(
         name="bound",
         old=PARENT + ONE,
         new=PARENT + ONE.replace("2025-01-01", "2024-07-01"),
