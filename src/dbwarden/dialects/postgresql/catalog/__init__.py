@@ -4,11 +4,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Any, LiteralString, Protocol
 
-import anyio
-from anyio.lowlevel import checkpoint
-
 from dbwarden.dialects.postgresql.catalog.asking import plan_queries
-from dbwarden.dialects.postgresql.catalog.building import SchemaBuilder
+from dbwarden.dialects.postgresql.catalog.building import build_schema
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.schema import QualifiedName, Schema
 
@@ -66,36 +63,13 @@ async def read_schema(
         privileges: Whether grants and default privileges are part of the schema.
     """
     rows = Rows()
-    building = SchemaBuilder(rows, exclude)
-    for question in plan_queries(rows, server_version, privileges=privileges):
-        statement = await prepare(question.sql)
-        ready = question.ready
-        work = partial(building.advance, ready) if ready is not None else None
-        setattr(rows, question.field, await _fetch_while_working(statement, work))
-    return building.schema(
-        server_version=server_version, default_namespace=default_namespace, privileges=privileges
+    for field, query in plan_queries(rows, server_version, privileges=privileges):
+        statement = await prepare(query)
+        setattr(rows, field, await statement.fetch())
+    return build_schema(
+        rows,
+        exclude,
+        server_version=server_version,
+        default_namespace=default_namespace,
+        privileges=privileges,
     )
-
-
-async def _fetch_while_working(
-    statement: Statement, work: Callable[[], None] | None
-) -> Sequence[Row]:
-    """Return the rows of *statement*; run *work* while the server executes it."""
-    if work is None:
-        return await statement.fetch()
-    answers: list[Sequence[Row]] = []
-    failed: list[Exception] = []
-
-    async def ask() -> None:
-        try:
-            answers.append(await statement.fetch())
-        except Exception as error:
-            failed.append(error)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(ask)
-        await checkpoint()  # lets the query be sent
-        work()
-    for error in failed:
-        raise error
-    return answers[0]

@@ -1,86 +1,120 @@
-"""Decide which catalog queries are sent, and in which order. Pure."""
+"""Decide which catalog queries are sent, and in which order. Pure.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+Two cheap queries detect which object kinds a database has, and save a dozen empty ones. Their
+results may contain false positives (an extension's function is a function), but no false negatives.
+OIDs below 16384 belong to the server.
+"""
+
+from collections.abc import Iterator
 from typing import LiteralString
 
-from dbwarden.dialects.postgresql.catalog import presence, queries
 from dbwarden.dialects.postgresql.catalog import privileges as privilege_queries
-from dbwarden.dialects.postgresql.catalog.building import Stage
+from dbwarden.dialects.postgresql.catalog import queries
 from dbwarden.dialects.postgresql.catalog.plain_objects import plain_objects
 from dbwarden.dialects.postgresql.catalog.rows import Rows
 
+Queries = Iterator[tuple[str, LiteralString]]
+"""Queries, each with the field of ``Rows`` that takes the result."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedQuery:
-    """A query, and the work to do while the server executes it.
+_FREQUENT: dict[str, LiteralString] = {
+    "extensions": "FROM pg_extension WHERE oid >= 16384",
+    # LATERAL and LIMIT make the server find each extension's first member by its index.
+    "members": "FROM pg_extension x, LATERAL (SELECT FROM pg_depend WHERE refclassid = 3079"
+    " AND refobjid = x.oid AND deptype = 'e' AND objid >= 16384 LIMIT 1) m",
+    "types": "FROM pg_type WHERE oid >= 16384"
+    " AND (typtype IN ('e', 'd') OR (typtype = 'b' AND typelem = 0))",
+    "indexes": "FROM pg_index WHERE indexrelid >= 16384",
+    "sequences": "FROM pg_sequence",
+    "inheritance": "FROM pg_inherits",
+}
+_RARE: dict[str, LiteralString] = {
+    "routines": "FROM pg_proc WHERE oid >= 16384",
+    "triggers": "FROM pg_trigger WHERE NOT tgisinternal",
+    "rules": "FROM pg_rewrite WHERE oid >= 16384",
+    "policies": "FROM pg_policy",
+    "statistics": "FROM pg_statistic_ext",
+}
+_PLAIN_OBJECTS: tuple[LiteralString, ...] = (
+    *("pg_operator", "pg_opclass", "pg_collation", "pg_conversion", "pg_ts_config"),
+    *("pg_ts_dict", "pg_cast", "pg_foreign_server", "pg_foreign_data_wrapper", "pg_language"),
+    *(
+        "pg_am",
+        "pg_event_trigger",
+        "pg_publication",
+        "pg_opfamily",
+        "pg_transform",
+        "pg_ts_parser",
+        "pg_ts_template",
+    ),
+)
 
-    Attributes:
-        field: The field of ``Rows`` that takes the result.
-        sql: The query.
-        ready: The last build stage whose rows are all available.
-    """
 
-    field: str
-    sql: LiteralString
-    ready: Stage | None = None
+def _each(conditions: dict[str, LiteralString]) -> LiteralString:
+    return ", ".join([f'EXISTS (SELECT {text}) AS "{name}"' for name, text in conditions.items()])
 
 
-def plan_queries(rows: Rows, version: int, *, privileges: bool) -> Iterator[PlannedQuery]:
-    """Yield the queries; long queries run while the client has much to process.
+def _plain_objects() -> LiteralString:
+    others = " OR ".join(
+        [f"EXISTS (SELECT FROM {name} WHERE oid >= 16384)" for name in _PLAIN_OBJECTS]
+    )
+    return (
+        f"({others} OR EXISTS (SELECT subname FROM pg_subscription)"
+        " OR EXISTS (SELECT FROM pg_range WHERE rngtypid >= 16384)"
+        " OR EXISTS (SELECT FROM pg_trigger WHERE tgenabled <> 'O')"
+        " OR EXISTS (SELECT FROM pg_constraint WHERE contype = 'n'"
+        " AND (connoinherit OR NOT convalidated))) AS plain_objects"
+    )
+
+
+_COMMON_KINDS: LiteralString = f"SELECT {_each(_FREQUENT)}"
+_RARE_KINDS: LiteralString = f"SELECT {_each(_RARE)}, {_plain_objects()}"
+
+
+def plan_queries(rows: Rows, version: int, *, privileges: bool) -> Queries:
+    """Yield the queries.
 
     *rows* are the results of all queries so far; the other arguments as of ``read_schema``.
     """
-    yield PlannedQuery(field="frequent", sql=presence.FREQUENT)
+    yield "frequent", _COMMON_KINDS
     (present,) = rows.frequent
     members = present["extensions"] or present["members"]
-    yield PlannedQuery(field="comments", sql=queries.COMMENTS)
-    yield PlannedQuery(field="relations", sql=queries.relations(members=members))
-    yield PlannedQuery(field="constraints", sql=queries.constraints(version), ready="relations")
+    yield "comments", queries.COMMENTS
+    yield "relations", queries.relations(members=members)
+    yield "constraints", queries.constraints(version)
     if present["types"] or any(row["kind"] == "c" for row in rows.relations):
-        yield PlannedQuery(field="types", sql=queries.TYPES)
-    if present["indexes"]:
-        yield PlannedQuery(field="operator_classes", sql=queries.OPERATOR_CLASSES)
-        yield PlannedQuery(field="index_collations", sql=queries.INDEX_COLLATIONS)
-    yield PlannedQuery(field="columns", sql=queries.columns(version), ready="types")
+        yield "types", queries.TYPES
+    yield "columns", queries.columns(version)
     if present["sequences"]:
-        yield PlannedQuery(
-            field="sequences", sql=queries.sequences(members=members), ready="columns"
-        )
+        yield "sequences", queries.sequences(members=members)
     if present["indexes"]:
-        yield PlannedQuery(field="indexes", sql=queries.indexes(version), ready="constraints")
-    yield PlannedQuery(field="defaults", sql=queries.DEFAULTS, ready="indexes")
+        yield "operator_classes", queries.OPERATOR_CLASSES
+        yield "index_collations", queries.INDEX_COLLATIONS
+        yield "indexes", queries.indexes(version)
+    yield "defaults", queries.DEFAULTS
     if present["inheritance"]:
-        yield PlannedQuery(field="inheritance", sql=queries.INHERITANCE)
-    yield PlannedQuery(field="rare", sql=presence.RARE, ready="defaults")
-    yield PlannedQuery(field="dependencies", sql=queries.DEPENDENCIES, ready="tables")
-    yield PlannedQuery(field="namespaces", sql=queries.NAMESPACES)
+        yield "inheritance", queries.INHERITANCE
+    yield "dependencies", queries.DEPENDENCIES
+    yield "namespaces", queries.NAMESPACES
     if present["extensions"]:
-        yield PlannedQuery(field="extensions", sql=queries.EXTENSIONS)
-        yield PlannedQuery(field="members", sql=queries.MEMBERS)
-    yield from _rare(rows, version)
-    if privileges or _granted(rows):
-        yield PlannedQuery(field="grants", sql=privilege_queries.GRANTS)
-    if privileges:
-        yield PlannedQuery(field="default_privileges", sql=privilege_queries.DEFAULT_PRIVILEGES)
-
-
-def _rare(rows: Rows, version: int) -> Iterator[PlannedQuery]:
+        yield "extensions", queries.EXTENSIONS
+        yield "members", queries.MEMBERS
+    yield "rare", _RARE_KINDS
     (present,) = rows.rare
     if present["routines"]:
-        yield PlannedQuery(field="routines", sql=queries.ROUTINES)
-        yield PlannedQuery(field="aggregates", sql=queries.AGGREGATES)
-    rare: Mapping[str, LiteralString] = {
+        yield "routines", queries.ROUTINES
+        yield "aggregates", queries.AGGREGATES
+    rare: dict[str, LiteralString] = {
         "triggers": queries.TRIGGERS,
         "rules": queries.RULES,
         "policies": queries.POLICIES,
         "statistics": queries.STATISTICS,
         "plain_objects": plain_objects(version),
     }
-    yield from (PlannedQuery(field=name, sql=sql) for name, sql in rare.items() if present[name])
-
-
-def _granted(rows: Rows) -> bool:
-    """Return whether an object that may have to be recreated has grants."""
-    results = (rows.relations, rows.sequences, rows.columns, rows.routines, rows.aggregates)
-    return any(row["granted"] for rows_of_kind in (*results, rows.types) for row in rows_of_kind)
+    yield from ((name, sql) for name, sql in rare.items() if present[name])
+    results = (rows.relations, rows.sequences, rows.columns, rows.types)
+    readable = (*results, rows.routines, rows.aggregates)
+    # Grants of objects that may have to be recreated.
+    if privileges or any(row["granted"] for result in readable for row in result):
+        yield "grants", privilege_queries.GRANTS
+    if privileges:
+        yield "default_privileges", privilege_queries.DEFAULT_PRIVILEGES
