@@ -16,7 +16,7 @@ from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote
 from dbwarden.dialects.sample_rows import key_columns
 from dbwarden.dialects.scratch_clients import Key, Pause, Row, ScratchClient, WriteRefused
 from dbwarden.files.migration import Migration, Section
-from dbwarden.schema import Column, QualifiedName, Schema, Table
+from dbwarden.schema import QualifiedName, Schema, Table
 
 _IMPATIENT: LiteralString = "SET lock_timeout TO '5s'"
 _TYPES: LiteralString = """
@@ -160,26 +160,16 @@ def _sample(values: Values, table: Table, number: int, choice: _Choice) -> dict[
     for column in table.columns:
         if column.generated is not None:
             continue
-        value = _value(
-            values, table, column, number, _Choice.OWN if column.name in keys else choice
-        )
+        is_free = column.name not in keys
+        listed = values.listed(table, column) if is_free and choice is _Choice.LISTED else ()
+        is_small = is_free and choice is _Choice.SMALL
+        value = values.value(table, column, number % 8 + 1 if is_small else number)
+        value = listed[number % len(listed)] if listed else value
         if value is not None:
             row[column.name] = value
         elif column.not_null and column.default is None and column.identity is None:
             return None
     return row
-
-
-def _value(
-    values: Values, table: Table, column: Column, number: int, choice: _Choice
-) -> str | None:
-    match choice:
-        case _Choice.LISTED if choices := values.listed(table, column):
-            return choices[number % len(choices)]
-        case _Choice.SMALL:
-            return values.value(table, column, number % 8 + 1)
-        case _:
-            return values.value(table, column, number)
 
 
 def _texts(table: Table) -> Iterator[str]:

@@ -248,37 +248,41 @@ class Session:
 
     def _query_history(self, question: Callable[[Ledger], T]) -> T | None:
         """Run *question* in one read transaction; return ``None`` if there is no ledger."""
-
-        def query() -> T | None:
-            self.database.execute("BEGIN")
-            try:
-                return question(self.ledger) if self.ledger.exists() else None
-            finally:
-                self.roll_back()
-
-        return self.read_consistent(query)
+        return self.read_consistent(
+            lambda _: question(self.ledger) if self.ledger.exists() else None
+        )
 
     def foreign_ids(self, history: ForeignHistory) -> tuple[str, ...] | None:
         """Return the ids in the table of *history*, if it exists; raises as :meth:`read`."""
 
-        def query() -> tuple[str, ...] | None:
-            table = find_table(self.database, history.table.rpartition(".")[2])
+        def query(database: sqlite3.Connection) -> tuple[str, ...] | None:
+            table = find_table(database, history.table.rpartition(".")[2])
             if table is None:
                 return None
             sql = f"SELECT {history.column} FROM {quoted(table)} WHERE {history.where} ORDER BY 1"
-            return tuple(str(value) for (value,) in self.database.execute(sql) if value is not None)
+            return tuple(str(value) for (value,) in database.execute(sql) if value is not None)
 
         return self.read_consistent(query)
 
-    def read_consistent(self, query: Callable[[], T]) -> T:
-        """Return the result of *query*; repeat it if the file is locked or changed meanwhile.
+    def read_consistent(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Return the result of *query* in one read transaction.
+
+        It is repeated if the file is locked or changed meanwhile.
 
         Raises:
             LockTimeout: Another connection kept the file locked.
         """
+
+        def attempt() -> T:
+            self.database.execute("BEGIN")
+            try:
+                return query(self.database)
+            finally:
+                self.roll_back()
+
         while True:
             try:
-                result = self.retry_while_busy(query)
+                result = self.retry_while_busy(attempt)
             except sqlite3.Error as error:
                 raise self.error_for(error) from error
             if self._file_state is None or self.target.path is None:

@@ -129,17 +129,9 @@ async def _read_live(config: DatabaseConfig, reader: Callable[[sqlite3.Connectio
     url = await config.resolve_url(migrating=True)
     session = Session(config, target_of(url), Writer.this_process(), read_only=True)
 
-    def look() -> T:
-        database = session.database
-        database.execute("BEGIN")
-        try:
-            return reader(database)
-        finally:
-            database.execute("ROLLBACK")
-
     def read() -> T:
         try:
-            return session.read_consistent(look)
+            return session.read_consistent(reader)
         except UnsupportedChange as error:
             error.database = config.database_name
             raise
