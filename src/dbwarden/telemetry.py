@@ -48,9 +48,19 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("dbwarden_bound", default=_NOTHING)
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("dbwarden_listeners", default=())
 _ceiling: ContextVar[Level] = ContextVar("dbwarden_ceiling", default="error")
-_threshold = 0
-_logger: Any = None
 _standard = logging.getLogger("dbwarden")
+
+
+@dataclass(slots=True)
+class _Output:
+    """What the CLI writes to stderr, through a logger that the first event builds."""
+
+    format: LogFormat
+    threshold: int
+    logger: Any = None
+
+
+_output: _Output | None = None
 
 
 def emit(name: str, /, *, level: Level = "info", **fields: Any) -> None:
@@ -59,7 +69,7 @@ def emit(name: str, /, *, level: Level = "info", **fields: Any) -> None:
     event = Event(name=name, level=level, fields={**_bound.get(), **fields})
     for listener in _listeners.get():
         listener(event)
-    if LEVELS[level] >= _threshold:
+    if _output is None or LEVELS[level] >= _output.threshold:
         logger = _structlog()
         if logger is not None:
             getattr(logger, level)(name, **event.fields)
@@ -69,12 +79,12 @@ def emit(name: str, /, *, level: Level = "info", **fields: Any) -> None:
 
 def writes() -> bool:
     """Return whether the CLI writes events to stderr."""
-    return _threshold < NOTHING
+    return _output is None or _output.threshold < NOTHING
 
 
 def wants(level: Level) -> bool:
     """Return whether events of *level* are logged."""
-    if LEVELS[level] < _threshold:
+    if _output is not None and LEVELS[level] < _output.threshold:
         return False
     return _structlog() is not None or _standard.isEnabledFor(LEVELS[level])
 
@@ -180,30 +190,24 @@ def configure(log_format: LogFormat | None = None, level: Level | None = None) -
     *log_format* ``None`` means console; *level* ``None`` writes nothing, but listeners are called.
     structlog is imported when the first event is written.
     """
-    global _threshold, _logger
-    _threshold = LEVELS[level] if level else NOTHING
-    _logger = None
-    _configuration.update(format=log_format or "console", level=level, configured=True)
-
-
-_configuration: dict[str, Any] = {"configured": False}
+    global _output
+    _output = _Output(log_format or "console", LEVELS[level] if level else NOTHING)
 
 
 def _structlog() -> Any:
     """Return the structlog logger of the CLI or of the program, or ``None`` if neither has one."""
-    global _logger
-    if not _configuration["configured"]:
+    if _output is None:
         # Another thread may be importing it, so is_configured may be missing.
         module = sys.modules.get("structlog")
         is_configured = getattr(module, "is_configured", None)
         if module is None or is_configured is None or not is_configured():
             return None
         return module.get_logger("dbwarden")
-    if _logger is None:
+    if _output.logger is None:
         import structlog
 
-        _logger = _build_logger(structlog)
-    return _logger
+        _output.logger = _build_logger(structlog, _output)
+    return _output.logger
 
 
 def _log_standard(event: Event) -> None:
@@ -222,7 +226,7 @@ def _format_value(value: object) -> str:
     return repr(text) if not text or any(sign in text for sign in " =\n\"'") else text
 
 
-def _build_logger(structlog: Any) -> Any:
+def _build_logger(structlog: Any, output: _Output) -> Any:
     """Return a separate logger for the CLI, without configuring structlog globally."""
 
     def escape(logger: object, method: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +237,7 @@ def _build_logger(structlog: Any) -> Any:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if _configuration["format"] == "json":
+    if output.format == "json":
         shared.append(structlog.processors.JSONRenderer(default=str))
     else:
         shared.append(escape)
@@ -242,5 +246,5 @@ def _build_logger(structlog: Any) -> Any:
     return structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
         processors=shared,
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[_configuration["level"]]),
+        wrapper_class=structlog.make_filtering_bound_logger(output.threshold),
     )

@@ -6,7 +6,6 @@ Write-path modules are imported lazily so that read-only commands start fast.
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -31,7 +30,6 @@ from dbwarden.dialects.postgresql.migrate.lock import (
     pooler_detected,
     report_lost_lock,
     shares_sessions,
-    terminate_holder,
 )
 from dbwarden.dialects.postgresql.migrate.parse_status import StatusReply
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
@@ -41,7 +39,6 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
     ledger_failed,
 )
 from dbwarden.dialects.postgresql.migrate.status_query import (
-    find_holder,
     read_foreign_ids,
     read_history,
     read_status,
@@ -70,8 +67,7 @@ class PostgresConnection:
         self._status: StatusReply | None = None
         self._own_session: bool | None = None
         self._runner: Runner | None = None
-        self._holder = partial(find_holder, session.lines, self._address)
-        self._lock = AdvisoryLock(session, self._address, self._holder, config)
+        self._lock = AdvisoryLock(session, self._address, config)
         self._known_fingerprints: Fingerprints | None = None
 
     async def read(self, *, claim: bool = False) -> Reading:
@@ -334,7 +330,7 @@ class PostgresConnection:
         Raises:
             AccessDenied: This user may not terminate it.
         """
-        return await terminate_holder(self._session, self._holder, holder, self._name)
+        return await self._lock.terminate(holder)
 
     def hang_up(self) -> bool:
         """Disconnect at once if no lock is held and nothing runs; return whether it did."""

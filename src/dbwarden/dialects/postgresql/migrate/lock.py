@@ -9,7 +9,7 @@ transaction mode assigns each transaction to any session, so that two migrators 
 at once.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from dbwarden.dialects.postgresql.migrate.history_queries import (
     unlock_sql,
 )
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
+from dbwarden.dialects.postgresql.migrate.status_query import find_holder
 from dbwarden.dialects.waiting import backoff, wait_for_migrator
 from dbwarden.errors import AccessDenied, ConnectionLost, PoolerDetected
 from dbwarden.migration_history import LockHolder
@@ -33,8 +34,6 @@ LONGEST_PAUSE = 1.0
 
 TERMINATED_WITHIN = 5.0
 """Seconds to wait until a terminated backend is gone."""
-
-FindHolder = Callable[[], Awaitable[LockHolder | None]]
 
 
 def pause(tries: int) -> float:
@@ -51,7 +50,6 @@ class AdvisoryLock:
 
     session: Session
     address: LedgerAddress
-    find_holder: FindHolder
     config: DatabaseConfig
     held: bool | None = False
 
@@ -64,7 +62,7 @@ class AdvisoryLock:
         """
         try:
             if not self.held:
-                await wait_for_migrator(self.config, self._ask, self.find_holder, pause)
+                await wait_for_migrator(self.config, self._ask, self._find_holder, pause)
             yield
         finally:
             await self.release()
@@ -97,6 +95,33 @@ class AdvisoryLock:
         if sure and released != "true":
             report_lost_lock()
 
+    async def terminate(self, holder: LockHolder) -> bool:
+        """Terminate the session of *holder* if it still holds the lock; wait until it is gone.
+
+        Raises:
+            AccessDenied: This user may not terminate it.
+        """
+        if holder.pid is None or not _same(await self._find_holder(), holder):
+            return False
+        try:
+            terminated = await self.session.value(
+                f"SELECT pg_terminate_backend({holder.pid})::text"
+            )
+        except ServerRefused as refused:
+            raise AccessDenied(
+                f"the server refused to end pid {holder.pid}: {refused.message}",
+                database=self.config.database_name,
+                next_step="Use the user that started it, or one that is in pg_signal_backend.",
+            ) from refused
+        with anyio.move_on_after(TERMINATED_WITHIN):
+            while _same(await self._find_holder(), holder):  # noqa: ASYNC110  # nothing reports it
+                await anyio.sleep(0.01)
+        telemetry.emit("terminated_migrator", level="warning", holder=str(holder))
+        return terminated == "true"
+
+    async def _find_holder(self) -> LockHolder | None:
+        return await find_holder(self.session.lines, self.address)
+
 
 def report_lost_lock() -> None:
     """Report that the lock was lost while it should have been held.
@@ -104,31 +129,6 @@ def report_lost_lock() -> None:
     The cause is a migration that calls ``pg_advisory_unlock_all()``, or an undetected pooler.
     """
     telemetry.emit("lock_was_lost", level="error")
-
-
-async def terminate_holder(
-    session: Session, find: FindHolder, holder: LockHolder, database: DatabaseName
-) -> bool:
-    """Terminate the session of *holder* if *find* still returns it, and wait until it is gone.
-
-    Raises:
-        AccessDenied: This user may not terminate it.
-    """
-    if holder.pid is None or not _same(await find(), holder):
-        return False
-    try:
-        terminated = await session.value(f"SELECT pg_terminate_backend({holder.pid})::text")
-    except ServerRefused as refused:
-        raise AccessDenied(
-            f"the server refused to end pid {holder.pid}: {refused.message}",
-            database=database,
-            next_step="Use the user that started it, or one that is in pg_signal_backend.",
-        ) from refused
-    with anyio.move_on_after(TERMINATED_WITHIN):
-        while _same(await find(), holder):  # noqa: ASYNC110  # nothing reports the end
-            await anyio.sleep(0.01)
-    telemetry.emit("terminated_migrator", level="warning", holder=str(holder))
-    return terminated == "true"
 
 
 def _same(now: LockHolder | None, holder: LockHolder) -> bool:
