@@ -85,9 +85,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_log_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test's command configured for its own stderr is not written to by the next test."""
-    monkeypatch.setattr(telemetry, "_threshold", 0)
-    monkeypatch.setattr(telemetry, "_logger", None)
-    monkeypatch.setattr(telemetry, "_configuration", {"configured": False})
+    monkeypatch.setattr(telemetry, "_output", None)
 
 
 @pytest.fixture(autouse=True)
