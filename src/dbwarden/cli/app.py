@@ -1,5 +1,6 @@
 """Declare the commands, and handle their signals, errors and exit codes."""
 
+import re
 import signal
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,34 @@ COMMANDS = (
 )
 
 
+class HelpFormatter:
+    """A printer of help that joins the lines of docstrings, so that the terminal wraps them."""
+
+    def __call__(self, console: Any, options: Any, panel: Any) -> None:
+        """Print a panel of options or commands."""
+        for entry in panel.entries:
+            text = entry.description.primary_renderable
+            text.plain = " ".join(text.plain.split())
+        self._default(console, options, panel)
+
+    def render_usage(self, console: Any, options: Any, usage: Any) -> None:
+        """Print the first line."""
+        self._default.render_usage(console, options, usage)
+
+    def render_description(self, console: Any, options: Any, description: Any) -> None:
+        """Print the text above the options; indented lines, which are commands, are not joined."""
+        if description:
+            text = description.primary_renderable
+            text.plain = re.sub(r"(?<=\S)\n(?=\S)", " ", text.plain)
+            console.print(description)
+
+    @property
+    def _default(self) -> Any:
+        from cyclopts.help import DefaultFormatter  # takes 7 ms, and only help needs it
+
+        return DefaultFormatter()
+
+
 def function_of(command: str) -> str:
     """Return the name of the function of *command*, which is that of its module too."""
     return "import_" if command == "import" else command.replace("-", "_")
@@ -77,6 +106,7 @@ def build(only: str | None = None) -> App:
         "concurrently.",
         version=__version__,
         help_format="plaintext",
+        help_formatter=HelpFormatter(),
         default_parameter=Parameter(negative="", show_default=False),
     )
     for place, (name, summary, group) in enumerate(COMMANDS):
