@@ -89,18 +89,21 @@ def unknown_paths(config: DatabaseConfig) -> tuple[str, ...]:
     _make_importable(config.root)
     problems = []
     for path in (entry.removeprefix(NOT) for entry in config.model_paths):
-        is_path = _is_path(path)
-        what = "file or folder" if is_path else "module"
-        exists = (
-            Path(config.root, path).exists() if is_path else _is_module(path.removesuffix(ALONE))
-        )
+        if _is_path(path):
+            exists = Path(config.root, path).exists()
+        else:
+            exists = _is_module(path.removesuffix(ALONE))
         if not exists:
-            module = None if is_path else nearest(config.root, path)
-            problems.append(
-                f"model_paths names {path}, but there is no such {what}"
-                + (f"; did you mean {module!r}?" if module else "")
-            )
+            problems.append(_describe_missing(config.root, path))
     return tuple(problems)
+
+
+def _describe_missing(root: Path, path: str) -> str:
+    """Return a sentence about an entry of ``model_paths`` that leads to no module."""
+    what = "file or folder" if _is_path(path) else "module"
+    module = None if _is_path(path) else nearest(root, path)
+    hint = f"; did you mean {module!r}?" if module else ""
+    return f"model_paths names {path}, but there is no such {what}{hint}"
 
 
 def _is_path(path: str) -> bool:
@@ -143,7 +146,7 @@ def _make_importable(root: Path) -> None:
 
 def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
     if _is_path(path):
-        yield from _of_file(config, Path(config.root, path))
+        yield from _of_file(config.root, Path(config.root, path))
         return
     alone, path = path.endswith(ALONE), path.removesuffix(ALONE)
     spec, failure = None, None
@@ -156,22 +159,16 @@ def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
     if failure is not None:
         raise failure
     if spec is None:
-        raise _missing(config, path)
+        raise ConfigurationError(
+            _describe_missing(config.root, path),
+            next_step=f"Modules are looked for in {config.root} and in the environment of "
+            f"{sys.executable}: correct the path, or install what is missing.",
+        )
     origin = Path(spec.origin) if spec.origin and spec.has_location else None
     if spec.origin is not None:
         yield ModuleSource(name=path, path=origin)
     for folder in (not alone and spec.submodule_search_locations) or ():
         yield from _inside(Path(folder), path)
-
-
-def _missing(config: DatabaseConfig, path: str) -> ConfigurationError:
-    module = nearest(config.root, path)
-    return ConfigurationError(
-        f"model_paths names {path}, but there is no such module"
-        + (f"; did you mean {module!r}?" if module else ""),
-        next_step=f"Modules are looked for in {config.root} and in the environment of "
-        f"{sys.executable}: correct the path, or install what is missing.",
-    )
 
 
 def nearest(root: Path, path: str) -> str | None:
@@ -190,22 +187,20 @@ def nearest(root: Path, path: str) -> str | None:
     return prefix if prefix != path else None
 
 
-def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:
+def _of_file(root: Path, path: Path) -> Iterator[ModuleSource]:
     if not path.exists():
         raise ConfigurationError(
             f"model_paths names {path}, which does not exist",
             next_step="Relative paths count from the folder of the configuration file.",
         )
-    name = _dotted(config.root, path)
+    name = _dotted(root, path)
     if path.is_dir():
         if (path / "__init__.py").exists() and name is not None:
             yield ModuleSource(name=name, path=path / "__init__.py")
         for file in sorted(path.rglob("*.py")):
             foreign = any(_is_foreign(path / inner) for inner in file.relative_to(path).parents)
             if file.name not in ("__init__.py", "__main__.py") and not foreign:
-                yield ModuleSource(
-                    name=_dotted(config.root, file) or _generated_name(file), path=file
-                )
+                yield ModuleSource(name=_dotted(root, file) or _generated_name(file), path=file)
         return
     yield ModuleSource(name=name or _generated_name(path), path=path)
 
