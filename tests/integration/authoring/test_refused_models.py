@@ -123,6 +123,7 @@ async def test_keep_going_compares_and_writes_the_other_models(project: Project)
             "untyped.what",
         ]
         assert all("--keep-going" not in (error.next_step or "") for error in found.refused)
+        assert {error.database for error in found.refused} == {project.config.database_name}
     made = await project.make("rest", keep_going=True)
     assert made.proven and len(made.refused) == 7
     await project.migrate()

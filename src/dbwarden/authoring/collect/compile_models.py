@@ -113,6 +113,8 @@ class _Builder:
                     self._leave_out(refusal)
 
     def _leave_out(self, refusal: "_Refusal") -> None:
+        database = self.how.config.database_name
+        refusal.error.database = database
         self.refused.append(Refused(error=refusal.error, refs=refusal.origin.refs))
         if refusal.index is not None:
             table: Any = refusal.index.table
@@ -125,7 +127,7 @@ class _Builder:
         for table in self.item.tables:
             if name_of(table) in missing - {*refusal.origin.tables}:
                 origin = self.origins.of_table(table)
-                self.refused.append(needs_refused(self.how.config.database_name, origin))
+                self.refused.append(needs_refused(database, origin))
         self.item.tables = [t for t in self.item.tables if name_of(t) not in missing]
 
     def _create_all(self) -> list[tuple[str, Origin]]:
@@ -181,11 +183,7 @@ class _Refusal(Exception):
 
 
 def _failure(
-    root: Path,
-    error: Exception,
-    item: OwnedMetadata,
-    dialect: Any,
-    origin: Origin | None,
+    root: Path, error: Exception, item: OwnedMetadata, dialect: Any, origin: Origin | None
 ) -> ConfigurationError:
     place = place_of(root, error, own=True) or (origin.location if origin else None)
     if isinstance(error, SQLAlchemyError) and not isinstance(error, NoInspectionAvailable):
