@@ -1,6 +1,6 @@
 """Collect the user's choices about a migration from flags or prompts."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from shlex import quote
 from types import MappingProxyType
@@ -117,54 +117,38 @@ def _open(current: Schema, desired: Schema, known: Sequence[Renaming]) -> Sequen
     ]
 
 
-def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -> None:
-    """Raise if a flag names a column that does not exist.
-
-    Raises:
-        UsageError: Names the flag, the column, and a similar name.
-    """
-    now, then = columns_by_label(current), columns_by_label(desired)
-    for flag, names, known, where in (
-        ("--fill", answers.fills, {**now, **then}, "in the models"),
-        ("--using", answers.using, then, "in the models"),
-        ("--rollback-using", answers.rollback_using, now, "in the migrations so far"),
-    ):
-        advice = f"Name table and column: {flag} users.email=EXPRESSION."
-        _refuse_unknown(flag, names, known, f"column {where}", advice)
-
-
-def _refuse_unknown(
-    flag: str, names: Iterable[str], known: Collection[str], what: str, advice: str
-) -> None:
-    for name in names:
-        if name not in known:
-            raise UsageError(
-                f"{flag} {name}: there is no such {what}" + did_you_mean(name, known),
-                option=flag,
-                next_step=advice,
-            )
-
-
-def refuse_unknown_permissions(answers: Answers, current: Schema, desired: Schema) -> None:
-    """Raise if a flag of ``--online`` names no table and no column, or is without ``--online``.
+def refuse_unknown_names(answers: Answers, current: Schema, desired: Schema) -> None:
+    """Raise if a flag names something that does not exist, or belongs to ``--online``.
 
     Raises:
         UsageError: Names the flag, and a similar name.
     """
-    known = {**columns_by_label(current), **columns_by_label(desired)}
-    known |= {name.rpartition(".")[0]: ref for name, ref in known.items()}
-    for flag, names in (
-        ("--allow-rewrite", answers.allow_rewrite),
-        ("--allow-rename", answers.allow_rename),
-    ):
+    online = {"--allow-rewrite": answers.allow_rewrite, "--allow-rename": answers.allow_rename}
+    for flag, names in online.items():
         if names and not answers.online:
             raise UsageError(
                 f"{flag} is only for --online",
                 option=flag,
                 next_step=f"Add --online, or leave {flag} out: without it, nothing is refused.",
             )
-        advice = f"Name a table, or table and column: {flag} users.age."
-        _refuse_unknown(flag, names, known, "table or column", advice)
+    now, then = columns_by_label(current), columns_by_label(desired)
+    both = {**now, **then}
+    tables = {*both, *(name.rpartition(".")[0] for name in both)}
+    table = "Name a table, or table and column: {flag} users.age."
+    column = "Name table and column: {flag} users.email=EXPRESSION."
+    files = "column in the migrations so far"
+    for flag, given, known, what, advice in (
+        ("--fill", answers.fills, both, "column in the models", column),
+        ("--using", answers.using, then, "column in the models", column),
+        ("--rollback-using", answers.rollback_using, now, files, column),
+        *((flag, names, tables, "table or column", table) for flag, names in online.items()),
+    ):
+        if unknown := [name for name in given if name not in known]:
+            raise UsageError(
+                f"{flag} {unknown[0]}: there is no such {what}{did_you_mean(unknown[0], known)}",
+                option=flag,
+                next_step=advice.format(flag=flag),
+            )
 
 
 def renames_in_use(

@@ -9,8 +9,7 @@ from dbwarden.authoring.compare.user_choices import (
     Answers,
     allow_drops,
     decide_renames,
-    refuse_unknown_columns,
-    refuse_unknown_permissions,
+    refuse_unknown_names,
     renames_in_use,
 )
 from dbwarden.authoring.generate.apply_hints import restore_types, use_model_expressions
@@ -204,8 +203,7 @@ async def decide(task: Task) -> Decisions:
         UsageError: A question has no answer and no prompt is available, or an answer names
             an unknown object.
     """
-    refuse_unknown_columns(task.answers, task.current, task.desired)
-    refuse_unknown_permissions(task.answers, task.current, task.desired)
+    refuse_unknown_names(task.answers, task.current, task.desired)
     renames = await decide_renames(task.answers, task.hints, task.current, task.desired)
     in_use = renames_in_use(task.answers, renames, task.current) if task.answers.online else ()
     return Decisions(renames=renames, in_use=in_use, fills=task.answers.fills)
