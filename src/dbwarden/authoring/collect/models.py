@@ -161,7 +161,8 @@ def _collect_mapper(mapper: Mapper[object], collected: _Collected) -> None:
     for relationship in mapper.relationships:
         link = relationship.secondary
         # The first class that uses an association table without a module gets it.
-        if isinstance(link, Table) and link not in {*collected.tables, *collected.homes}:
+        homeless = link not in collected.tables and link not in collected.homes
+        if isinstance(link, Table) and homeless:
             collected.claim(link, module)
 
 
