@@ -70,30 +70,23 @@ def _flyway(folder: Path) -> Iterator[ForeignFile]:
         if (match := _FLYWAY.fullmatch(path.name))
     ]
     undo = {_numbers(m["version"]): path for path, m in paths if m["kind"] == "U"}
-    versions = [(path, match) for path, match in paths if match["kind"] == "V"]
-    for path, match in sorted(versions, key=lambda pair: _numbers(pair[1]["version"])):
-        back = undo.get(_numbers(match["version"]))
+    versioned = [(path, match) for path, match in paths if match["kind"] == "V"]
+    versioned.sort(key=lambda pair: _numbers(pair[1]["version"]))
+    repeatable = [(path, match) for path, match in paths if match["kind"] is None]
+    for path, match in (*versioned, *repeatable):
+        version = match["version"]
+        back = undo.get(_numbers(version)) if version is not None else None
         yield ForeignFile(
-            id=match["version"].replace("_", "."),
+            id=version.replace("_", ".") if version is not None else match["name"],
             name=match["name"].replace("_", " "),
             path=path,
             upgrade=_read(path),
             rollback=_read(back) if back is not None else None,
             autocommit=_outside_transaction(path),
             rollback_autocommit=back is not None and _outside_transaction(back),
+            repeatable=version is None,
             reviews=_placeholders(path, back),
         )
-    for path, match in paths:
-        if match["kind"] is None:
-            text, name = _read(path), match["name"]
-            yield ForeignFile(
-                id=name,
-                name=name.replace("_", " "),
-                path=path,
-                upgrade=text,
-                repeatable=True,
-                reviews=_placeholders(path, None),
-            )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

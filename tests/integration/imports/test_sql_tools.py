@@ -44,6 +44,7 @@ async def test_flyway(lite: DatabaseConfig, tmp_path: Path) -> None:
             "V10__vacuum.sql.conf": "executeInTransaction=false\n",
             "later/V2_1__add_email.sql": "ALTER TABLE users ADD COLUMN email TEXT;\n",
             "R__names.sql": "DROP VIEW IF EXISTS names;\nCREATE VIEW names AS SELECT 1 AS x;\n",
+            "R__names.sql.conf": "executeInTransaction=false\n",
             "notes.sql": "nothing",
         },
     )
@@ -59,7 +60,7 @@ async def test_flyway(lite: DatabaseConfig, tmp_path: Path) -> None:
     assert "-- dbwarden: from flyway 1\n" in first and "DROP TABLE users;" in first
     assert "-- dbwarden: from flyway 2.1\n-- dbwarden: irreversible\n" in second
     assert "-- @dbwarden:autocommit\nVACUUM;\n-- @dbwarden:autocommit\nANALYZE;" in third
-    assert "CREATE VIEW names" in view
+    assert "-- @dbwarden:autocommit\nCREATE VIEW names" in view
     assert (await verify(lite)).clean
 
     write(folder, {"V11__x.sql": "INSERT INTO users (email) VALUES ('${mail}');\nCOMMIT;\n"})
