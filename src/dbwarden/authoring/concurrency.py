@@ -34,17 +34,17 @@ async def run_concurrently(
     if apart:
         return await first(), await second()
     done: dict[int, Any] = {}
-    failed: dict[int, Exception] = {}
 
     async def run(number: int, work: Callable[[], Awaitable[Any]]) -> None:
         try:
             done[number] = await work()
         except Exception as error:
-            failed[number] = error
+            done[number] = error
 
     async with anyio.create_task_group() as group:
         group.start_soon(run, 1, first)
         group.start_soon(run, 2, second)
-    for number in sorted(failed):
-        raise failed[number]
+    for result in (done[1], done[2]):
+        if isinstance(result, Exception):
+            raise result
     return done[1], done[2]

@@ -1,6 +1,6 @@
 """Record revisions: up, up again in a copy, and down in that copy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dbwarden.authoring.scratch_session import ScratchSession
@@ -9,6 +9,7 @@ from dbwarden.files.migration import Origin
 from dbwarden.imports.alembic.project import AlembicProject, Answer, Direction, Revision
 from dbwarden.imports.file_text import ImportedFile
 from dbwarden.imports.loops import TIMES, counts_to_try
+from dbwarden.imports.recorded import Recorded
 from dbwarden.imports.schemas import describe, read_schema
 from dbwarden.imports.statements import Rules, script_of
 from dbwarden.schema import Schema
@@ -26,9 +27,9 @@ class Recording:
     revision: Revision
     upgrade: Answer
     again: Answer
-    upgrade_tries: Mapping[int, Answer]
+    upgrade_tries: Mapping[int, Sequence[Recorded]]
     downgrade: Answer
-    downgrade_tries: Mapping[int, Answer]
+    downgrade_tries: Mapping[int, Sequence[Recorded]]
     before: Schema = field(repr=False)
     after: Schema = field(repr=False)
     restored: Schema | None = field(repr=False)
@@ -84,12 +85,13 @@ async def record(project: AlembicProject, revision: Revision, before: Schema) ->
 
 async def _try_counts(
     project: AlembicProject, revision: Revision, direction: Direction, answer: Answer
-) -> Mapping[int, Answer]:
+) -> Mapping[int, Sequence[Recorded]]:
     """Run *revision* with other counts, in copies, if *answer* says that it reads them."""
-    tries = dict[int, Answer]()
+    tries = dict[int, Sequence[Recorded]]()
     for count in counts_to_try(answer.inside):
         copies = await project.copies()
-        tries[count] = await project.run(revision, direction, copies, count=count, times=TIMES)
+        run = await project.run(revision, direction, copies, count=count, times=TIMES)
+        tries[count] = run.inside
         await project.discard(copies)
     return tries
 
@@ -99,10 +101,9 @@ async def compose(
 ) -> ImportedFile:
     """Return the file of *recording*; *table* is Alembic's table if it is not the default one."""
     revision = recording.revision
-    tries = {count: each.inside for count, each in recording.upgrade_tries.items()}
-    up = script_of(recording.upgrade.inside, rules, recording.again.inside, tries)
-    tries = {count: each.inside for count, each in recording.downgrade_tries.items()}
-    down = script_of(recording.downgrade.inside, rules, tries=tries)
+    again = recording.again.inside
+    up = script_of(recording.upgrade.inside, rules, again, recording.upgrade_tries)
+    down = script_of(recording.downgrade.inside, rules, tries=recording.downgrade_tries)
     reviews = [*up.reviews, *(f"in the rollback, {why}" for why in down.reviews)]
     file = ImportedFile(
         purpose=revision.message or revision.id,
