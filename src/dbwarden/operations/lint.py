@@ -1,7 +1,7 @@
 """Judge migration files by what their statements do on a real server."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -11,7 +11,6 @@ from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.prove.row_trials import type_change_effects
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.folder import read_names
@@ -98,7 +97,9 @@ async def lint(
     chosen = await _chosen(config, migrations, files, pending=pending, changed_since=changed_since)
     sizes = await _sizes(config, live=live, stats=stats)
     async with open_scratch_session(config) as session:
-        facts, fixes = await _observe(session, migrations, chosen, choice, sizes, fix=fix)
+        linter = Linter(session, chosen, choice, sizes)
+        facts = await linter.observe(migrations)
+        facts, fixes = await linter.fix(migrations, facts) if fix else (facts, ())
         server = await session.server_version()
     findings = [finding for file in facts for finding in judge(file, choice)]
     return LintResult(
@@ -110,25 +111,6 @@ async def lint(
         fixed=tuple(one for one in fixes if one.proven),
         unfixed=tuple(one for one in fixes if not one.proven),
     )
-
-
-async def _observe(
-    session: ScratchSession,
-    migrations: Sequence[Migration],
-    chosen: Collection[Path],
-    choice: Choice,
-    sizes: LiveStats | None,
-    *,
-    fix: bool,
-) -> tuple[list[FileFacts], Sequence[Fix]]:
-    """Return the facts of the chosen files after their fixes, if asked for, and these."""
-    facts = await observe_files(session, migrations, chosen, choice, sizes)
-    fixes = await fix_files(session, migrations, facts, choice) if fix else ()
-    if any(one.proven for one in fixes):
-        await forget_files(session.config)
-        migrations = await migration_files(session.config)
-        facts = await observe_files(session, migrations, chosen, choice, sizes)
-    return facts, fixes
 
 
 # -- which files ---------------------------------------------------------------------------------
@@ -225,57 +207,56 @@ async def read_stats(config: DatabaseConfig) -> StatsResult:
 # -- facts ---------------------------------------------------------------------------------------
 
 
-async def observe_files(
-    session: ScratchSession,
-    migrations: Sequence[Migration],
-    chosen: Collection[Path],
-    choice: Choice,
-    sizes: LiveStats | None,
-) -> list[FileFacts]:
-    """Run the files up to the last chosen one, and return the facts of the chosen ones."""
-    places = [place for place, item in enumerate(migrations) if item.path in chosen]
-    if not places:
-        return []
-    config = session.config
-    versions = await _required_versions(config, [migrations[place] for place in places])
-    server = await session.scratch_server()
-    database = await server.create()
-    found = []
-    for place, migration in enumerate(migrations[: places[-1] + 1]):
-        telemetry.doing(f"running {migration.key} ({place + 1} of {places[-1] + 1})")
-        if migration.path not in chosen:
-            await database.replay(migration, migration.upgrade)
-            continue
-        observed = await database.observe(migration, migration.upgrade)
-        loses: tuple[str, ...] = ()
-        if "undeclared-loss" in choice.rules and any(
-            isinstance(change, Retyped) and change.table.key in observed.before
-            for statement in observed.statements
-            for change in statement.changes
-        ):
-            loses = await _changed_values(session, migrations[: place + 1], database)
-        found.append(
-            FileFacts(
+@dataclass(frozen=True, slots=True)
+class Linter:
+    """Runs migration files in scratch databases to find the facts of the *chosen* ones."""
+
+    session: ScratchSession
+    chosen: Collection[Path]
+    choice: Choice
+    sizes: LiveStats | None = None
+
+    async def observe(self, migrations: Sequence[Migration]) -> list[FileFacts]:
+        """Run the files up to the last chosen one, and return the facts of the chosen ones."""
+        places = [place for place, item in enumerate(migrations) if item.path in self.chosen]
+        if not places:
+            return []
+        config = self.session.config
+        versions = await _required_versions(config, [migrations[place] for place in places])
+        server = await self.session.scratch_server()
+        database = await server.create()
+        found = []
+        for place, migration in enumerate(migrations[: places[-1] + 1]):
+            telemetry.doing(f"running {migration.key} ({place + 1} of {places[-1] + 1})")
+            if migration.path not in self.chosen:
+                await database.replay(migration, migration.upgrade)
+                continue
+            file = FileFacts(
                 migration=migration,
-                observed=observed,
+                observed=await database.observe(migration, migration.upgrade),
                 unmet=_unmet(migration, versions),
                 naming=config.naming,
-                stats=sizes,
-                loses=loses,
+                stats=self.sizes,
             )
-        )
-    await server.discard(database)
-    return found
+            retyped = (it for _, it in file.changes if isinstance(it, Retyped))
+            if "undeclared-loss" in self.choice.rules and any(file.old(it.table) for it in retyped):
+                before = await self.session.schema(files_source(migrations[:place]))
+                dialect, after = self.session.authoring_dialect, await database.read()
+                effects = type_change_effects(dialect, before, after, migration)
+                file = replace(file, loses=effects.loses)
+            found.append(file)
+        await server.discard(database)
+        return found
 
-
-async def _changed_values(
-    session: ScratchSession, migrations: Sequence[Migration], database: ScratchDatabase
-) -> tuple[str, ...]:
-    """Return the columns whose new type changes values, as ``verify`` does."""
-    before = await session.schema(files_source(migrations[:-1]))
-    after = await database.read()
-    dialect = session.authoring_dialect
-    return type_change_effects(dialect, before, after, migrations[-1]).loses
+    async def fix(
+        self, migrations: Sequence[Migration], facts: list[FileFacts]
+    ) -> tuple[list[FileFacts], Sequence[Fix]]:
+        """Edit the files of *facts*, and return the facts afterwards and the edits."""
+        fixes = await fix_files(self.session, migrations, facts, self.choice)
+        if any(one.proven for one in fixes):
+            await forget_files(self.session.config)
+            facts = await self.observe(await migration_files(self.session.config))
+        return facts, fixes
 
 
 async def _required_versions(

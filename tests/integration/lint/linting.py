@@ -10,7 +10,7 @@ from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import parse
 from dbwarden.linting.findings import Finding
 from dbwarden.linting.judging import Choice, check_allowances, judge
-from dbwarden.operations.lint import observe_files
+from dbwarden.operations.lint import Linter
 from tests.integration.lint.cases import NAMING
 
 
@@ -42,7 +42,7 @@ class Linting:
         base, tried = (self._parse(1, f"-- upgrade\n{self.base}"), self._parse(2, text))
         check_allowances([tried])
         choice = Choice(rules=frozenset(rules), severity="info")
-        facts = await observe_files(self.session, [base, tried], {tried.path}, choice, None)
+        facts = await Linter(self.session, {tried.path}, choice).observe([base, tried])
         found = [finding for file in facts for finding in judge(file, choice)]
         return tuple(finding for finding in found if finding.reason is None)
 
