@@ -139,6 +139,10 @@ ALIKE = {
         BARELY + CHILDREN.format(""),
         "CREATE TABLE b (a int);" + CHILDREN.format("x int CONSTRAINT k CHECK (x > 0), "),
     ),
+    "a child changes the type of a column that its parent loses": (
+        "CREATE TABLE b (a int, x bigint); CREATE TABLE c (x bigint, y int) INHERITS (b);",
+        "CREATE TABLE b (a int); CREATE TABLE c (x int) INHERITS (b);",
+    ),
     "a child of a child keeps what its parents lose": (
         "CREATE TABLE b (x int); ALTER TABLE b ADD CONSTRAINT k CHECK (x > 0) NOT VALID;"
         "CREATE TABLE c () INHERITS (b); CREATE TABLE d () INHERITS (c);",

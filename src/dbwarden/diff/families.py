@@ -126,6 +126,8 @@ def order_parents_and_children(
                 graph.prefer(first, second)
             for merged in numbers.get((Create, same), ()) if verb is Alter else ():
                 graph.prefer(own[-1], merged)
+            if verb is Alter:  # a column that the parent has cannot change its type
+                graph.prefer_each(numbers.get((Drop, same), ()), own)
 
 
 def order_inherited_columns(
