@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from dbwarden.dialects.postgresql.catalog import directory
 from dbwarden.dialects.postgresql.catalog.code import add_objects, grants
-from dbwarden.dialects.postgresql.catalog.columns import add_columns, add_defaults, make_columns
+from dbwarden.dialects.postgresql.catalog.columns import add_columns, add_defaults
 from dbwarden.dialects.postgresql.catalog.constraints import add_constraints
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.indexes import add_indexes
@@ -34,7 +34,6 @@ def build_schema(
     parts.add_classes(rows.operator_classes, rows.index_collations)
     add_indexes(known, parts, rows.indexes)
     add_defaults(known, parts, rows.defaults)
-    make_columns(known, parts, rows.relations)
     add_tables(known, parts, rows)
     found = add_objects(known, parts, rows, default_namespace)
     directory.add_members(known, rows.members)

@@ -47,14 +47,8 @@ def add_defaults(directory: Directory, parts: Parts, rows: Iterable[Row]) -> Non
         parts.defaults.setdefault(relation, {})[number] = row["expression"]
 
 
-def make_columns(directory: Directory, parts: Parts, relations: Iterable[Row]) -> None:
-    """Build the columns of tables once their defaults and sequences are known."""
-    for row in relations:
-        if row["kind"] in "rp":
-            parts.table_columns[row["oid"]] = _columns_of(directory, parts, row["oid"])
-
-
-def _columns_of(directory: Directory, parts: Parts, relation: int) -> tuple[Column, ...]:
+def columns_of(directory: Directory, parts: Parts, relation: int) -> tuple[Column, ...]:
+    """Return the columns of a table."""
     defaults = parts.defaults.get(relation, {})
     result = []
     for row in parts.columns_of(relation):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 
 from dbwarden.dialects.postgresql.catalog.rows import Row
-from dbwarden.schema import Column, Constraint, Index, Table
+from dbwarden.schema import Constraint, Index, Table
 
 DEFAULT_COLLATION = 100
 
@@ -19,7 +19,6 @@ class Parts:
     generated: set[tuple[int, int]] = field(default_factory=set)
     defaults: dict[int, dict[int, str]] = field(default_factory=dict)
     """For generated columns, the generation expressions."""
-    table_columns: dict[int, tuple[Column, ...]] = field(default_factory=dict)
     constraints: defaultdict[int, list[Constraint]] = field(
         default_factory=lambda: defaultdict(list)
     )

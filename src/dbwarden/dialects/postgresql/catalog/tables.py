@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from dbwarden.dialects.postgresql.catalog import classes
+from dbwarden.dialects.postgresql.catalog.columns import columns_of
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import Parts
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows, same_named, table_parameters
@@ -45,7 +46,7 @@ def _table(
     keys = _of(PrimaryKey, by_type)
     return Table(
         name=directory.names[oid],
-        columns=parts.table_columns[oid],
+        columns=columns_of(directory, parts, oid),
         primary_key=keys[0] if keys else None,
         uniques=_of(Unique, by_type),
         foreign_keys=_of(ForeignKey, by_type),

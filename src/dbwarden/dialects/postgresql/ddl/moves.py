@@ -49,15 +49,26 @@ MOVABLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """The expression that converts the values of a column.
+
+    ``fits`` is true if every value fits the type, ``effect`` is the effect on others.
+    """
+
+    expression: str
+    fits: bool = True
+    effect: Effect = KEEPS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """A column that changes its type or its name; ``before`` and ``after`` are of the upgrade.
 
     ``new`` and ``old`` are the names of the second column before and after the switch. Of a renamed
     column they are the new and the old name, because each release uses its own.
     ``forward`` and ``backward`` convert values; the latter is ``None`` if there is no way back.
-    ``plain`` is true if a NULL stays a NULL and nothing else becomes one, ``fits`` if every value
-    fits the new type, and ``fits_back`` if it fits the old one. ``effect`` and ``effect_back`` are
-    the effects on values that do not fit. ``back`` is true in the rollback.
+    ``plain`` is true if a NULL stays a NULL and nothing else becomes one. ``back`` is true in the
+    rollback.
     """
 
     change: Change
@@ -66,14 +77,17 @@ class Move:
     after: Column
     new: str
     old: str
-    forward: str
-    backward: str | None
+    forward: Conversion
+    backward: Conversion | None
     back: bool
     plain: bool = True
-    fits: bool = True
-    fits_back: bool = True
-    effect: Effect = KEEPS
-    effect_back: Effect = KEEPS
+
+    @property
+    def conversion(self) -> Conversion:
+        """The conversion of this direction."""
+        chosen = self.backward if self.back else self.forward
+        assert chosen is not None, "a rollback without a way back is refused"
+        return chosen
 
     @property
     def name(self) -> str:
@@ -169,18 +183,16 @@ def _move(ctx: Context, change: Change, before: Column, after: Column) -> Move:
     label = ctx.label(table, after.name)
     tables = [it.table(table) for it in (ctx.current, ctx.desired)]
     taken = {column.name for it in tables if it is not None for column in it.columns}
-    forward = _expression(ctx, label, before, after, using.get(label))
+    forward = _conversion(ctx, label, before, after, using.get(label))
     fill = options.fills.get(label)
     if fill is not None and after.not_null and not before.not_null:
-        forward = f"coalesce({forward}, {fill})"
+        forward = replace(forward, expression=f"coalesce({forward.expression}, {fill})")
     try:
-        backward = _expression(ctx, label, after, before, using_back.get(label))
+        backward = _conversion(ctx, label, after, before, using_back.get(label))
     except UnsupportedChange:
         if options.back:
             raise
         backward = None
-    effect, effect_back = _effect(ctx, before, after), _effect(ctx, after, before)
-    asked, asked_back = label in using, label in using_back
     return Move(
         change=change,
         table=table,
@@ -191,25 +203,20 @@ def _move(ctx: Context, change: Change, before: Column, after: Column) -> Move:
         forward=forward,
         backward=backward,
         back=options.back,
-        plain=not asked and fill is None,
-        fits=not asked and effect is KEEPS,
-        fits_back=not asked_back and effect_back is KEEPS,
-        # An expression of the user's may cut what the plain conversion refuses.
-        effect=Effect.CHANGES if effect and asked else effect,
-        effect_back=Effect.CHANGES if effect_back and asked_back else effect_back,
+        plain=label not in using and fill is None,
     )
 
 
-def _expression(ctx: Context, label: str, before: Column, after: Column, asked: str | None) -> str:
-    if asked:
-        return f"({asked})"
-    if zoned := zone_conversion(ctx, before, after):
-        return zoned
-    return conversion(ctx, label, before, after) or quote(after.name)
-
-
-def _effect(ctx: Context, before: Column, after: Column) -> Effect:
-    return conversion_effect(ctx.base_type(before.type), ctx.base_type(after.type))
+def _conversion(
+    ctx: Context, label: str, before: Column, after: Column, asked: str | None
+) -> Conversion:
+    """Return the conversion that the user *asked* for, or that of the types."""
+    effect = conversion_effect(ctx.base_type(before.type), ctx.base_type(after.type))
+    if asked:  # it may cut what the plain conversion refuses
+        effect = Effect.CHANGES if effect else effect
+        return Conversion(expression=f"({asked})", fits=False, effect=effect)
+    text = zone_conversion(ctx, before, after) or conversion(ctx, label, before, after)
+    return Conversion(expression=text or quote(after.name), fits=effect is KEEPS, effect=effect)
 
 
 # -- what moves with a column ----------------------------------------------------------------------

@@ -18,6 +18,7 @@ from dbwarden.dialects.postgresql.ddl.exchanging import (
 )
 from dbwarden.dialects.postgresql.ddl.filling import drop_trigger
 from dbwarden.dialects.postgresql.ddl.moves import (
+    Conversion,
     Copy,
     Move,
     items_using,
@@ -180,8 +181,8 @@ def _move(ctx: Context, rename: Rename, changes: Sequence[Change]) -> Move:
         after=after,
         new=new,
         old=old,
-        forward=quote(old),
-        backward=quote(new),
+        forward=Conversion(expression=quote(old)),
+        backward=Conversion(expression=quote(new)),
         back=ctx.options.back,
     )
 

@@ -14,7 +14,7 @@ from dbwarden.dialects.postgresql.ddl.columns import after_column, column_clause
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.ddl.exchanging import exchange, prepare
 from dbwarden.dialects.postgresql.ddl.filling import backfill, create_trigger, drop_trigger
-from dbwarden.dialects.postgresql.ddl.moves import Copy, Move, find_copies
+from dbwarden.dialects.postgresql.ddl.moves import Conversion, Copy, Move, find_copies
 from dbwarden.dialects.postgresql.ddl.online import Planned, Replaced, at, in_stage, serving
 from dbwarden.dialects.postgresql.ddl.privileges import grant_column
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
@@ -49,7 +49,13 @@ def retyping(ctx: Context, changes: Sequence[Change], moves: Sequence[Move]) -> 
 def _retype(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Planned:
     """Yield the statements of one direction for all *moves*, with their stages."""
     yield from build_second(ctx, moves, copies, Stage.PREPARE)
-    yield from in_stage(Stage.SWITCH, exchange(ctx, moves, copies, _sync_after(ctx, moves)))
+    triggers = (  # that fill the second columns after the switch
+        item
+        for move in moves
+        if move.back or move.backward is not None
+        for item in serving(move.change, _one_way_trigger(ctx, move, forward=move.back))
+    )
+    yield from in_stage(Stage.SWITCH, exchange(ctx, moves, copies, triggers))
     for move in moves:
         yield from serving(move.change, _end(ctx, move))
 
@@ -67,22 +73,24 @@ def build_second(
 
 def _begin(ctx: Context, move: Move) -> Statements:
     """Add the second column, keep it equal to the first one, and fill it."""
-    added = _add_second(ctx, move)
+    added, effect = _add_second(ctx, move), move.conversion.effect
+    label = ctx.label(move.table, move.name)
+    refuses = (f"{label} does not fit {move.wanted.type}",) if Effect.REFUSES in effect else ()
     if move.back:
         filled = Sql(
             _fill_back(ctx.name(move.table), move),
             why="Fills the column in transactions of its own, some pages of the table each.",
             transactional=False,
-            converts=_converts(ctx, move, move.effect_back),
-            refuses=_refuses(ctx, move, move.effect_back, move.before.type),
+            converts=(label,) if Effect.CHANGES in effect else (),
+            refuses=refuses,
         )
         yield from at(Stage.CONTRACT, [*added, filled])
     else:
         yield from at(Stage.EXPAND, added)
         missing = f"{quote(move.new)} IS NULL"
         where = f"{missing} AND {quote(move.name)} IS NOT NULL" if move.plain else missing
-        filled = backfill(ctx, move.table, f"{quote(move.new)} = {move.forward}", where)
-        yield replace(filled, refuses=_refuses(ctx, move, move.effect, move.after.type))
+        value = f"{quote(move.new)} = {move.forward.expression}"
+        yield replace(backfill(ctx, move.table, value, where), refuses=refuses)
 
 
 def _add_second(ctx: Context, move: Move) -> Statements:
@@ -123,46 +131,25 @@ def _why(ctx: Context, move: Move) -> str:
 def _end(ctx: Context, move: Move) -> Statements:
     """Drop the second column, which nothing reads any more."""
     stage = Stage.EXPAND if move.back else Stage.CONTRACT
-    converts = () if move.back else _converts(ctx, move, move.effect)
+    # The old values are lost with the other column.
+    lost = not move.back and Effect.CHANGES in move.forward.effect
+    converts = (ctx.label(move.table, move.name),) if lost else ()
     if move.back or move.backward is not None:
         yield from at(stage, drop_trigger(ctx, move.table, move.trigger))
     text = f"ALTER TABLE {ctx.name(move.table)} DROP COLUMN {quote(move.retired)}"
     yield from at(stage, [Sql(text, converts=converts)])
 
 
-def _converts(ctx: Context, move: Move, effect: Effect) -> tuple[str, ...]:
-    """Return the column if its old values are lost with the other column."""
-    return (ctx.label(move.table, move.name),) if Effect.CHANGES in effect else ()
-
-
-def _refuses(ctx: Context, move: Move, effect: Effect, type_: str) -> tuple[str, ...]:
-    """Return the rows on which a conversion to *type_* fails."""
-    if Effect.REFUSES not in effect:
-        return ()
-    return (f"{ctx.label(move.table, move.name)} does not fit {type_}",)
-
-
 # -- triggers --------------------------------------------------------------------------------------
-
-
-def _sync_after(ctx: Context, moves: Sequence[Move]) -> Planned:
-    """Yield the triggers that fill the second columns after the switch."""
-    for move in moves:
-        if move.back or move.backward is not None:
-            yield from serving(move.change, _one_way_trigger(ctx, move, forward=move.back))
 
 
 def _one_way_trigger(ctx: Context, move: Move, *, forward: bool) -> Statements:
     """Create the trigger that converts each written value to the new or to the old type."""
-    if forward:
-        target, expression, fits = move.new, move.forward, move.fits
-        when = " in rows that are written"
-    else:
-        target, expression, fits = move.old, move.backward or "", move.fits_back
-        when = ", so that a rollback loses no value"
+    target, by, when = move.new, move.forward, " in rows that are written"
+    if not forward and move.backward is not None:
+        target, by, when = move.old, move.backward, ", so that a rollback loses no value"
     why = f"Keeps {ctx.label(move.table, target)} equal to {move.name}{when}."
-    body = _assignment(move, target, expression, fits=fits)
-    yield from create_trigger(ctx, move.table, move.trigger, body, why)
+    yield from create_trigger(ctx, move.table, move.trigger, _assignment(move, target, by), why)
 
 
 def _both_ways_trigger(ctx: Context, move: Move) -> Statements:
@@ -185,14 +172,14 @@ def _both_ways_trigger(ctx: Context, move: Move) -> Statements:
     yield from create_trigger(ctx, move.table, move.trigger, body, why)
 
 
-def _assignment(move: Move, target: str, expression: str, *, fits: bool) -> str:
+def _assignment(move: Move, target: str, by: Conversion) -> str:
     """Return the PL/pgSQL that converts a value; a value that does not fit becomes NULL."""
-    if expression == quote(move.name):
-        text = f"NEW.{quote(target)} := NEW.{expression};"
+    if by.expression == quote(move.name):
+        text = f"NEW.{quote(target)} := NEW.{by.expression};"
     else:
         source = f"(SELECT NEW.*) AS {quote(move.table.name)}"
-        text = f"SELECT {expression} INTO NEW.{quote(target)} FROM {source};"
-    if fits:
+        text = f"SELECT {by.expression} INTO NEW.{quote(target)} FROM {source};"
+    if by.fits:
         return f"    {text}"
     return (
         f"    BEGIN\n        {text}\n"
@@ -207,7 +194,7 @@ def _assignment(move: Move, target: str, expression: str, *, fits: bool) -> str:
 def _validate(ctx: Context, move: Move) -> Statements:
     """Compare the values of both columns, before the second one is used."""
     own, name, wanted = ctx.name(move.table), quote(move.second), move.wanted.type
-    expression = move.backward if move.back else move.forward
+    expression = move.conversion.expression
     wrong = f"{name}::text IS DISTINCT FROM ({expression})::{wanted}::text"
     if not move.back and not move.plain:  # the expression may return another value each time
         wrong = f"{name} IS NULL AND ({expression}) IS NOT NULL"
