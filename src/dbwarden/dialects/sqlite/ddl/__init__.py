@@ -11,7 +11,13 @@ from dbwarden.dialects.sqlite.ddl import objects, tables
 from dbwarden.dialects.sqlite.ddl.plan import Plan, plan
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind
 from dbwarden.diff.changes import Change, Create, Drop, RebuildType, Rename, RenameValue
-from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
+from dbwarden.diff.statements import (
+    DEFAULT_OPTIONS,
+    PlannedStatement,
+    RenderOptions,
+    Sql,
+    planned,
+)
 from dbwarden.schema import Schema
 
 __all__ = ["render"]
@@ -44,16 +50,14 @@ def render(
 
 
 def _statements(whole: Plan) -> Statements:
-    code_plan = objects.plan_code(whole)
-    for obj, change, why in code_plan.dropped:
-        yield PlannedStatement(text=objects.drop_text(obj), change=change, why=why)
+    dropped, created = objects.plan_code(whole)
+    yield from dropped
     wanted = _new_names(whole)
     yield from _dropped_indexes(whole, wanted)
     for rename in whole.renames:
         yield from tables.rename(rename)
     yield from _tables(whole, wanted)
-    for obj, change in code_plan.created:
-        yield PlannedStatement(text=objects.create_text(obj), change=change)
+    yield from created
 
 
 def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:

@@ -1,7 +1,6 @@
 """Render views and triggers, and drop some while tables are rebuilt. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from dbwarden.dialects.sqlite.catalog.tables import KEYS
 from dbwarden.dialects.sqlite.ddl.mentions import words
@@ -9,24 +8,13 @@ from dbwarden.dialects.sqlite.ddl.plan import Plan
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind, require_object
 from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
-from dbwarden.diff.statements import PlannedStatement
+from dbwarden.diff.statements import PlannedStatement, Sql, planned
 from dbwarden.schema import Column, ObjectKind, Part, Schema, Table, Trigger, View
 
 Code = View | Trigger
 Key = tuple[ObjectKind, str]
 Statements = Iterator[PlannedStatement]
 WHY = "Recreated below: SQLite cannot rename a table that others depend on."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodePlan:
-    """The views and triggers to drop before the tables change and to create afterwards.
-
-    Each comes with its change, and with a reason if it does not change itself.
-    """
-
-    dropped: tuple[tuple[Code, Change, str | None], ...]
-    created: tuple[tuple[Code, Change], ...]
 
 
 def name_of(obj: Code) -> str:
@@ -45,13 +33,8 @@ def _text(obj: Code) -> str:
 
 def code(schema: Schema) -> dict[Key, Code]:
     """Return the views and triggers of *schema*, in order of their dependencies."""
-    views = _readable([require(view) for view in schema.of(View)])
-    return {_key(obj): obj for obj in (*views, *map(require, schema.of(Trigger)))}
-
-
-def require(obj: Code) -> Code:
-    """Return *obj* if SQLite supports it."""
-    return require_object(obj)
+    views = _readable([require_object(view) for view in schema.of(View)])
+    return {_key(obj): obj for obj in (*views, *map(require_object, schema.of(Trigger)))}
 
 
 def _readable(views: list[Code]) -> list[Code]:
@@ -65,8 +48,8 @@ def _readable(views: list[Code]) -> list[Code]:
     return done
 
 
-def plan_code(plan: Plan) -> CodePlan:
-    """Decide which views and triggers to create and drop.
+def plan_code(plan: Plan) -> tuple[list[PlannedStatement], list[PlannedStatement]]:
+    """Return what drops views and triggers before the tables change, and creates them afterwards.
 
     Raises:
         UnsupportedChange: A change is about an object that SQLite does not support.
@@ -74,24 +57,19 @@ def plan_code(plan: Plan) -> CodePlan:
     changed = dict(_code_changes(plan))
     old, new = code(plan.current), code(plan.desired)
     aside = {*changed, *_dropped_temporarily(plan, old, changed)}
-    gone = [obj for key, obj in reversed(old.items()) if key in aside]
     along = {table.name for _, table in plan.dropped} if not _tests_all(plan) else set()
-    return CodePlan(
-        dropped=tuple(
-            (obj, changed.get(_key(obj)) or Drop(obj=obj), _reason(obj, changed))
-            for obj in gone
-            if not (isinstance(obj, Trigger) and obj.table in along)
-        ),
-        created=tuple(
-            (obj, changed.get(key) or Create(obj=obj))
-            for key, obj in new.items()
-            if key in aside or key not in old
-        ),
-    )
-
-
-def _reason(obj: Code, changed: Mapping[Key, Change]) -> str | None:
-    return None if _key(obj) in changed else WHY
+    dropped = []
+    for key, obj in reversed(old.items()):
+        if key in aside and not (isinstance(obj, Trigger) and obj.table in along):
+            text = f"DROP {obj.ref.kind.value.upper()} {identifier(name_of(obj))}"
+            why = WHY if key not in changed else None
+            dropped.append(planned(changed.get(key) or Drop(obj=obj), Sql(text, why=why)))
+    created = [
+        planned(changed.get(key) or Create(obj=obj), _create_text(obj))
+        for key, obj in new.items()
+        if key in aside or key not in old
+    ]
+    return dropped, created
 
 
 def _code_changes(plan: Plan) -> Iterator[tuple[Key, Change]]:
@@ -142,13 +120,7 @@ def _dropped_temporarily(
     return old.keys() - waiting.keys()
 
 
-def drop_text(obj: Code) -> str:
-    """Return DROP VIEW or DROP TRIGGER."""
-    return f"DROP {obj.ref.kind.value.upper()} {identifier(name_of(obj))}"
-
-
-def create_text(obj: Code) -> str:
-    """Return CREATE VIEW or CREATE TRIGGER."""
+def _create_text(obj: Code) -> str:
     if isinstance(obj, Trigger):
         return obj.definition
     columns = dict(obj.parameters).get(KEYS)

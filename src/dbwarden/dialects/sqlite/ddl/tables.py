@@ -1,7 +1,6 @@
 """Render tables: create, change in place or rebuild. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from dbwarden.dialects.sqlite.ddl.clauses import (
     added_constraint,
@@ -14,14 +13,18 @@ from dbwarden.dialects.sqlite.ddl.copying import join_wrapped, lost_columns, pla
 from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of, new_columns
 from dbwarden.dialects.sqlite.sql.quoting import identifier, text_literal
 from dbwarden.diff.changes import Change, Create, Drop, Rename
-from dbwarden.diff.statements import PlannedStatement
+from dbwarden.diff.statements import PlannedStatement, Sql, planned
 from dbwarden.schema import Check, Column, ForeignKey, Index, ObjectKind, QualifiedName, Table
 
 Statements = Iterator[PlannedStatement]
 FOLLOWS = ("CASCADE", "SET NULL", "SET DEFAULT")
 STRICT = "Fails if a value does not have its column's type, as STRICT requires."
 CONFLICTS = "Fails on a conflicting row, where ON CONFLICT could skip it."
-GUARD = "SELECT 1 FROM pragma_foreign_keys WHERE abs(-9223372036854775807 - foreign_keys) = 0"
+GUARD = Sql(
+    "SELECT 1 FROM pragma_foreign_keys WHERE abs(-9223372036854775807 - foreign_keys) = 0",
+    why="Fails where foreign keys are enforced, because DROP TABLE would change the rows that "
+    "refer to it. dbwarden disables them; elsewhere, run PRAGMA foreign_keys = OFF before.",
+)
 
 
 def rename(change: Rename) -> Statements:
@@ -30,7 +33,7 @@ def rename(change: Rename) -> Statements:
     if old.kind is ObjectKind.COLUMN:
         columns = f"{identifier(old.part or '')} TO {identifier(new.part or '')}"
         table = identifier(old.name)
-        yield PlannedStatement(change=change, text=f"ALTER TABLE {table} RENAME COLUMN {columns}")
+        yield planned(change, f"ALTER TABLE {table} RENAME COLUMN {columns}")
         return
     name = old.name
     if name.casefold() == new.name.casefold():  # SQLite considers the new name taken
@@ -40,14 +43,12 @@ def rename(change: Rename) -> Statements:
 
 
 def _rename(change: Change, old: str, new: str) -> PlannedStatement:
-    return PlannedStatement(
-        change=change, text=f"ALTER TABLE {identifier(old)} RENAME TO {identifier(new)}"
-    )
+    return planned(change, f"ALTER TABLE {identifier(old)} RENAME TO {identifier(new)}")
 
 
 def create_table(change: Change, table: Table) -> Statements:
     """Create a table with all its parts."""
-    yield PlannedStatement(change=change, text=table.virtual or table_text(table))
+    yield planned(change, table.virtual or table_text(table))
     for index in table.indexes:
         yield create_index(table.name, index)
 
@@ -56,17 +57,17 @@ def drop_table(plan: Plan, change: Drop) -> Statements:
     """Drop a table with its rows, indexes and triggers."""
     name = change.table.name
     called = plan.original_names.get(change.ref, name)
-    yield PlannedStatement(change=change, text=f"DROP TABLE {identifier(name)}", destroys=(called,))
+    yield planned(change, Sql(f"DROP TABLE {identifier(name)}", destroys=(called,)))
 
 
 def create_index(table: QualifiedName, index: Index) -> PlannedStatement:
     """Create an index."""
-    return PlannedStatement(change=Create(obj=index, on=table), text=index_text(table, index))
+    return planned(Create(obj=index, on=table), index_text(table, index))
 
 
 def drop_index(change: Change, name: str) -> PlannedStatement:
     """Drop an index."""
-    return PlannedStatement(change=change, text=f"DROP INDEX {identifier(name)}")
+    return planned(change, f"DROP INDEX {identifier(name)}")
 
 
 def alter(plan: Plan, work: TableWork) -> Statements:
@@ -76,24 +77,20 @@ def alter(plan: Plan, work: TableWork) -> Statements:
     for gone in work.changes:
         match gone:
             case Drop(obj=Column(name=name)):
-                yield PlannedStatement(
-                    change=gone,
-                    text=f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
-                    destroys=lost_columns(work.before, (gone,), plan.original_names),
-                )
+                text = f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}"
+                lost = lost_columns(work.before, (gone,), plan.original_names)
+                yield planned(gone, Sql(text, destroys=lost))
 
 
 def _add_column(work: TableWork, column: Column) -> PlannedStatement:
-    change = Create(obj=column, on=work.name)
     clauses = [column_clause(work.after, column)]
     clauses += [added_constraint(item) for item in _column_constraints(work, column)]
     text = f"ALTER TABLE {identifier(work.name.name)} ADD COLUMN "
     empty = column.default in (None, "NULL") and column.generated is None and column.not_null
     unfilled = (f"{work.name.name}.{column.name}",) if empty else ()
     why = "Fails where the table has rows: give a default, or --fill." if empty else None
-    return PlannedStatement(
-        change=change, text=text + "\n    ".join(clauses), why=why, unfilled=unfilled
-    )
+    added = Sql(text + "\n    ".join(clauses), why=why, unfilled=unfilled)
+    return planned(Create(obj=column, on=work.name), added)
 
 
 def _column_constraints(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
@@ -114,20 +111,15 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
     change, own = work.changes[0], work.name.name
     scratch = plan.scratch_name(work.after)
     forgets = work.before.autoincrement and not work.after.autoincrement
-    yield PlannedStatement(
-        change=change,
-        text=table_text(work.after, scratch),
-        why=f"SQLite cannot change this in place: {own} is rebuilt and its rows are copied"
-        + (", but not the AUTOINCREMENT counter." if forgets else "."),
-    )
+    why = f"SQLite cannot change this in place: {own} is rebuilt and its rows are copied"
+    why += ", but not the AUTOINCREMENT counter." if forgets else "."
+    yield planned(change, Sql(table_text(work.after, scratch), why=why))
     if work.before.autoincrement and work.after.autoincrement:
-        yield PlannedStatement(
-            change=change,
-            text=f"INSERT INTO sqlite_sequence (name, seq)\n"
-            f"SELECT {text_literal(scratch)}, seq FROM sqlite_sequence "
-            f"WHERE name = {text_literal(own)}",
-            why="Numbers that were used before are not reused.",
+        text = (
+            f"INSERT INTO sqlite_sequence (name, seq)\nSELECT {text_literal(scratch)}, seq "
+            f"FROM sqlite_sequence WHERE name = {text_literal(own)}"
         )
+        yield planned(change, Sql(text, why="Numbers that were used before are not reused."))
     yield from _moved_rows(plan, work, scratch)
     yield _rename(change, scratch, own)
     for index in work.after.indexes:
@@ -148,17 +140,14 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
             STRICT if _becomes_strict(work) else None,
             CONFLICTS if conflicts else None,
         )
-        yield PlannedStatement(
-            change=change,
-            text=f"{insert} {identifier(scratch)} ({join_wrapped(copied.targets)})\n"
-            f"SELECT {join_wrapped(copied.sources)}\nFROM {own}",
-            why=" ".join(filter(None, reasons)) or None,
-            unfilled=tuple(f"{work.name.name}.{name}" for name in names),
-        )
+        text = f"{insert} {identifier(scratch)} ({join_wrapped(copied.targets)})\n"
+        text += f"SELECT {join_wrapped(copied.sources)}\nFROM {own}"
+        unfilled = tuple(f"{work.name.name}.{name}" for name in names)
+        why = " ".join(filter(None, reasons)) or None
+        yield planned(change, Sql(text, why=why, unfilled=unfilled))
     else:  # no column remains, so the rows have nothing to copy
         gone = (work.name.name, *gone)
-    dropped = PlannedStatement(change=change, text=f"DROP TABLE {own}", destroys=gone)
-    yield replace(dropped, converts=copied.narrowed)
+    yield planned(change, Sql(f"DROP TABLE {own}", destroys=gone, converts=copied.narrowed))
 
 
 def _becomes_strict(work: TableWork) -> bool:
@@ -191,10 +180,4 @@ def guard(plan: Plan) -> Statements:
         for key in table.foreign_keys
     )
     if any(key.references in rebuilt and key.on_delete in FOLLOWS for key in keys):
-        yield PlannedStatement(
-            change=plan.rebuilt[0].changes[0],
-            text=GUARD,
-            why="Fails where foreign keys are enforced, because DROP TABLE would change the rows "
-            "that refer to it. dbwarden disables them; elsewhere, run PRAGMA foreign_keys = OFF "
-            "before.",
-        )
+        yield planned(plan.rebuilt[0].changes[0], GUARD)
