@@ -15,8 +15,6 @@ from dbwarden.diff.statements import (
     DEFAULT_OPTIONS,
     PlannedStatement,
     RenderOptions,
-    Sql,
-    planned,
 )
 from dbwarden.schema import Schema
 
