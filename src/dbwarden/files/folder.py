@@ -36,13 +36,10 @@ def read_folder(path: Path, database: DatabaseName, dialect: DialectName) -> tup
     migrations: list[Migration] = []
     for file in migration_paths(path, database):
         try:
-            name = parse_name(file, database)
-            names.append((file, name))
+            names.append((file, parse_name(file, database)))
             text = _read_text(file, database)
             parse_file = parse_python if file.suffix == ".py" else parse
-            migrations.append(
-                parse_file(text, path=file, database=database, dialect=dialect, name=name)
-            )
+            migrations.append(parse_file(text, path=file, database=database, dialect=dialect))
         except MigrationFileError as error:
             problems.extend(error.problems)
     problems.extend(_check_duplicates(names, database))

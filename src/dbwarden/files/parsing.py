@@ -89,14 +89,7 @@ class ParsingState:
             self.add_problem(each.offset, each.message, each.next_step)
 
 
-def parse(
-    text: str,
-    *,
-    path: Path,
-    database: DatabaseName,
-    dialect: DialectName,
-    name: FileName | None = None,
-) -> Migration:
+def parse(text: str, *, path: Path, database: DatabaseName, dialect: DialectName) -> Migration:
     """Parse *text*, the content of the file at *path*, as a migration of *database*.
 
     Args:
@@ -104,12 +97,11 @@ def parse(
         path: The path of the file, whose name has version and name.
         database: The database to which the migration belongs.
         dialect: The database kind that defines quotes and comments.
-        name: The parsed name of the file, if known.
 
     Raises:
         MigrationFileError: Every problem of the file, each with its line.
     """
-    name = name or parse_name(path, database)
+    name = parse_name(path, database)
     state = ParsingState(Source(text=text, path=path, database=database), lexis_of(dialect))
     read_comments(state)
     sections = _split_sections(state)

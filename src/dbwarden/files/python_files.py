@@ -17,7 +17,7 @@ from pathlib import Path
 from dbwarden.files.checksum import checksum
 from dbwarden.files.lexing import Source, lexis_of
 from dbwarden.files.migration import Migration, Section
-from dbwarden.files.naming import FileName, parse_name
+from dbwarden.files.naming import parse_name
 from dbwarden.files.parsing import ParsingState, build, read_backfill, read_comments
 from dbwarden.types import DatabaseName, DialectName
 
@@ -26,12 +26,7 @@ _HASH = re.compile(r"^([ \t]*)#", re.MULTILINE)
 
 
 def parse_python(
-    text: str,
-    *,
-    path: Path,
-    database: DatabaseName,
-    dialect: DialectName,
-    name: FileName | None = None,
+    text: str, *, path: Path, database: DatabaseName, dialect: DialectName
 ) -> Migration:
     """Parse *text*, the content of the Python file at *path*, as a backfill of *database*.
 
@@ -40,7 +35,7 @@ def parse_python(
     Raises:
         MigrationFileError: Every problem of the file, each with its line.
     """
-    name = name or parse_name(path, database)
+    name = parse_name(path, database)
     match = _HEADER.match(text)
     end = match.end() if match else 0
     header = _HASH.sub(r"\1--", text[:end])  # the directives of SQL, on the same lines
