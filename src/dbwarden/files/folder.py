@@ -5,6 +5,7 @@ Blocking; call it in a worker thread.
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dbwarden.errors import MigrationFileError
@@ -72,41 +73,46 @@ def migration_paths(folder: Path, database: DatabaseName) -> list[Path]:
     Raises:
         MigrationFileError: The folder cannot be read.
     """
-    try:
-        with os.scandir(folder) as entries:
-            names = [
-                entry.name
-                for entry in entries
-                if (
-                    entry.name.lower().endswith(".sql")
-                    or (entry.name.endswith(".py") and entry.name.startswith(f"{database}__"))
-                )
-                and not entry.name.startswith(".")
-                and not entry.is_dir()
-            ]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise MigrationFileError(
-            f"the migrations folder cannot be read: {error.strerror}",
-            database=database,
-            location=Location(path=folder),
-            next_step="Check its permissions, and migrations_dir= in the configuration.",
-        ) from error
-    return [Path(f"{folder}{os.sep}{name}") for name in sorted(names)]
+    next_step = "Check its permissions, and migrations_dir= in the configuration."
+    with (
+        _explain("the migrations folder cannot be read", folder, next_step, database),
+        suppress(FileNotFoundError),
+        os.scandir(folder) as entries,
+    ):
+        names = [
+            entry.name
+            for entry in entries
+            if (
+                entry.name.lower().endswith(".sql")
+                or (entry.name.endswith(".py") and entry.name.startswith(f"{database}__"))
+            )
+            and not entry.name.startswith(".")
+            and not entry.is_dir()
+        ]
+        return [Path(f"{folder}{os.sep}{name}") for name in sorted(names)]
+    return []
 
 
 def _read_text(file: Path, database: DatabaseName) -> str:
-    try:
+    next_step = "Check that it is there, a regular file, and its permissions."
+    with _explain("the file cannot be read", file, next_step, database):
         data = read_regular(file)
+    return decode(data, path=file, database=database)
+
+
+@contextmanager
+def _explain(
+    problem: str, path: Path, next_step: str, database: DatabaseName | None = None
+) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise MigrationFileError(
-            f"the file cannot be read: {error.strerror}",
+            f"{problem}: {error.strerror}",
             database=database,
-            location=Location(path=file),
-            next_step="Check that it is there, a regular file, and its permissions.",
+            location=Location(path=path),
+            next_step=next_step,
         ) from error
-    return decode(data, path=file, database=database)
 
 
 def _check_duplicates(
@@ -204,15 +210,10 @@ def write_migration(folder: Path, name: str, text: str) -> Path:
         MigrationFileError: The file exists or cannot be written.
     """
     target = folder / name
-    try:
+    next_step = "Check the folder's permissions and the space on its disk."
+    with _explain("the file cannot be written", target, next_step):
         folder.mkdir(parents=True, exist_ok=True)
         is_written = _write_new(target, text.encode())
-    except OSError as error:
-        raise MigrationFileError(
-            f"the file cannot be written: {error.strerror}",
-            location=Location(path=target),
-            next_step="Check the folder's permissions and the space on its disk.",
-        ) from error
     if not is_written:
         raise MigrationFileError(
             "there is such a file already",
