@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import Signature
 from typing import Annotated, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -107,18 +107,18 @@ async def lease(name: str | None, *, dev: bool = False, read_only: bool | None =
     return Lease(session=session, served=served, serving=state)
 
 
+@dataclass(slots=True, weakref_slot=True, eq=False, repr=False)
 class SessionSource:
-    """A FastAPI dependency and async context manager, returned by :func:`get_session`."""
+    """A FastAPI dependency and async context manager, returned by :func:`get_session`.
 
-    __slots__ = ("__weakref__", "_open", "declared", "dev", "name", "read_only")
+    All tasks share it; each has a stack of leases.
+    """
 
-    def __init__(self, name: str | None, *, dev: bool, read_only: bool | None) -> None:
-        self.name = name
-        self.dev = dev
-        self.read_only = read_only
-        self.declared = False
-        # All tasks share this object; each has a stack of leases.
-        self._open: WeakKeyDictionary[Any, list[Lease]] = WeakKeyDictionary()
+    name: str | None
+    dev: bool
+    read_only: bool | None
+    declared: bool = False
+    _open: "WeakKeyDictionary[Any, list[Lease]]" = field(default_factory=WeakKeyDictionary)
 
     def __repr__(self) -> str:
         return f"get_session({self.name!r})" if self.name else "get_session()"
@@ -170,7 +170,7 @@ def get_session(
     key = (None if name is None else str(name), dev, read_only)
     source = _sources.get(key)
     if source is None:
-        source = _sources[key] = SessionSource(key[0], dev=dev, read_only=read_only)
+        source = _sources[key] = SessionSource(*key)
     return source
 
 

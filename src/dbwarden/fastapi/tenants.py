@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from string import Formatter
 from typing import Any, Literal
@@ -25,31 +26,23 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 NO_SUCH_TENANT = "There is no such tenant."
 
 
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class TenantSessionSource:
     """A FastAPI dependency, returned by :func:`tenant_session`."""
 
-    __slots__ = ("__weakref__", "_field", "_pattern", "_read_only", "_source", "_where")
-
-    def __init__(
-        self,
-        pattern: str,
-        source: RequestPart | TenantId,
-        where: str | None,
-        read_only: bool | None,
-    ) -> None:
-        self._pattern = pattern
-        self._field = field_of(pattern)
-        self._source = source
-        self._where = where
-        self._read_only = read_only
+    pattern: str
+    field: str
+    source: RequestPart | TenantId
+    where: str | None
+    read_only: bool | None
 
     async def __call__(self, connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
         """Yield a session of the request's tenant; answer 404 if there is no such tenant."""
-        name = name_of_tenant(self._pattern, self._field, await self._read_id(connection))
+        name = name_of_tenant(self.pattern, self.field, await self._read_id(connection))
         if name is None:
             raise _not_found()
         try:
-            open_lease = await lease(name, read_only=self._read_only)
+            open_lease = await lease(name, read_only=self.read_only)
         except UnknownTenant as error:
             raise _not_found() from error
         except UnknownDatabase as error:
@@ -61,18 +54,18 @@ class TenantSessionSource:
 
     async def _matches_databases(self) -> bool:
         """Return whether single databases have names of the pattern."""
-        names = self._pattern.format(**{self._field: "*"})
+        names = self.pattern.format(**{self.field: "*"})
         return any(fnmatchcase(each.database_name, names) for each in (await serving()).databases)
 
     async def _read_id(self, connection: HTTPConnection) -> str | None:
-        match self._source:
+        match self.source:
             case "path":
-                value = connection.path_params.get(self._where or self._field)
+                value = connection.path_params.get(self.where or self.field)
                 return None if value is None else str(value)
             case "query":
-                return connection.query_params.get(self._where or self._field)
+                return connection.query_params.get(self.where or self.field)
             case "header":
-                return connection.headers.get(self._where or header_of(self._field))
+                return connection.headers.get(self.where or header_of(self.field))
             case "host":
                 return first_label(connection.headers.get("host", ""))
             case function:
@@ -106,7 +99,9 @@ def tenant_session(
     key = (pattern, source, where, read_only)
     tenant_source = _sources.get(key)
     if tenant_source is None:
-        tenant_source = _sources[key] = TenantSessionSource(pattern, source, where, read_only)
+        tenant_source = _sources[key] = TenantSessionSource(
+            pattern, field_of(pattern), source, where, read_only
+        )
     return tenant_source
 
 
