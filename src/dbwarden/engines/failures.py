@@ -1,7 +1,5 @@
 """Recognize session errors that mean that a database is unavailable."""
 
-from typing import Any
-
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -44,15 +42,13 @@ def failure_of(error: BaseException) -> DBWardenError | None:
             message = str(error).partition(" (Background on")[0]
             return PoolExhausted(message, database=config.database_name if config else None)
         case DBAPIError() if config is not None:
-            return _from_driver(error, config)
+            dialect, closed = (
+                serving_dialect_for(config.database_type),
+                error.connection_invalidated,
+            )
+            failure = dialect.unavailable(error.orig, closed=closed) if error.orig else None
+            if failure is not None:
+                failure.database = config.database_name
+            return failure
         case _:
             return None
-
-
-def _from_driver(error: DBAPIError, config: DatabaseConfig) -> DBWardenError | None:
-    dialect = serving_dialect_for(config.database_type)
-    cause: Any = error.orig
-    failure = dialect.unavailable(cause, closed=error.connection_invalidated)
-    if failure is not None:
-        failure.database = config.database_name
-    return failure

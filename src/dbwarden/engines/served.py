@@ -122,24 +122,20 @@ class Served:
         try:
             return await self.dialect.read(self.engine, self.config)
         except PoolTimeout as error:
-            raise self._pool_exhausted(time.monotonic() - started) from error
+            waited = time.monotonic() - started
+            raise PoolExhausted(
+                f"all {self.pool.limit} connections of the pool were in use for {waited:.1f} s",
+                database=self.config.database_name,
+                next_step="Look for requests that keep their session, or raise pool_size= or "
+                "max_overflow= in its database_config.",
+            ) from error
         except DBAPIError as error:
             if error.connection_invalidated and not last:
                 raise
-            raise self._connection_error(error) from error
-
-    def _pool_exhausted(self, waited: float) -> PoolExhausted:
-        return PoolExhausted(
-            f"all {self.pool.limit} connections of the pool were in use for {waited:.1f} s",
-            database=self.config.database_name,
-            next_step="Look for requests that keep their session, or raise pool_size= or "
-            "max_overflow= in its database_config.",
-        )
-
-    def _connection_error(self, error: DBAPIError) -> ConnectError | ConnectionLost:
-        """Return the error for a new connection that broke or an unexpected failure."""
-        kind = ConnectError if error.connection_invalidated else ConnectionLost
-        return kind(f"the database failed: {error.orig}", database=self.config.database_name)
+            # A new connection broke, or this is an unexpected failure.
+            kind = ConnectError if error.connection_invalidated else ConnectionLost
+            name = self.config.database_name
+            raise kind(f"the database failed: {error.orig}", database=name) from error
 
 
 async def serve(config: DatabaseConfig) -> Served:

@@ -5,6 +5,7 @@ it would be. After each statement, the server reports the locks, scans and files
 """
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,13 +31,9 @@ from dbwarden.schema import QualifiedName
 
 _BLOCKS_WRITES = STRENGTH.index("ShareLock")
 _BLOCKS_READS = STRENGTH.index("AccessExclusiveLock")
-_WORDS = (
-    *("ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE"),
-    *("SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"),
-)
 LOCKS = {
     mode: Lock(
-        name=_WORDS[strength],
+        name=re.sub(r"(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper(),
         strength=strength,
         blocks_writes=strength >= _BLOCKS_WRITES,
         blocks_reads=strength >= _BLOCKS_READS,
