@@ -320,28 +320,25 @@ def _check_tenants(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
 def _build_configs(drafts: Sequence[Draft], root: Path) -> tuple[Declared, ...]:
     by_name = {draft.name: draft for draft in drafts}
     writers = [draft for draft in drafts if not draft.is_replica]
-    return tuple(
-        _build_family(draft, draft.tenants, drafts, root)
-        if draft.tenants is not None
-        else _build_config(
-            draft, by_name.get(draft.values.get("replica_of")), root, only=writers == [draft]
+    declared: list[Declared] = []
+    for draft in drafts:
+        tenants, primary = draft.tenants, by_name.get(draft.values.get("replica_of"))
+        only = writers == [draft] and tenants is None
+        config = _build_config(draft, primary, root, only=only)
+        if tenants is None:
+            declared.append(config)
+            continue
+        assert tenants.pattern is not None
+        declared.append(
+            TenantFamily(
+                pattern=tenants.pattern,
+                template=replace(config, migrations_name=config.database_name),
+                source=tenants.source,
+                refresh_after=tenants.refresh_after,
+                taken=_taken_ids(draft, tenants.pattern, drafts),
+            )
         )
-        for draft in drafts
-    )
-
-
-def _build_family(
-    draft: Draft, tenants: "PatternDraft", drafts: Sequence[Draft], root: Path
-) -> TenantFamily:
-    assert tenants.pattern is not None
-    template = _build_config(draft, None, root, only=False)
-    return TenantFamily(
-        pattern=tenants.pattern,
-        template=replace(template, migrations_name=template.database_name),
-        source=tenants.source,
-        refresh_after=tenants.refresh_after,
-        taken=_taken_ids(draft, tenants.pattern, drafts),
-    )
+    return tuple(declared)
 
 
 def _taken_ids(draft: Draft, pattern: Pattern, drafts: Sequence[Draft]) -> dict[str, str]:
