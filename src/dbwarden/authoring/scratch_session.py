@@ -33,13 +33,6 @@ class Source:
     build: Callable[[ScratchDatabase], Awaitable[None]]
 
 
-async def _nothing(database: ScratchDatabase) -> None:
-    """Leave an empty database empty."""
-
-
-EMPTY = Source(parts=(), build=_nothing)
-
-
 def sql_source(statements: Sequence[str]) -> Source:
     """Return the source that runs *statements*."""
 
@@ -47,7 +40,10 @@ def sql_source(statements: Sequence[str]) -> Source:
         if statements:
             await database.execute(statements)
 
-    return Source(parts=("sql", *statements), build=build)
+    return Source(parts=("sql", *statements) if statements else (), build=build)
+
+
+EMPTY = sql_source(())
 
 
 @dataclass(slots=True)

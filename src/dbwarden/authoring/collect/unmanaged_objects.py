@@ -17,15 +17,15 @@ from dbwarden.schema import OBJECT_KINDS, ON_TABLES, Ref, Schema
 
 
 async def preserve_unmanaged(
-    session: ScratchSession,
-    files: Sequence[Migration],
-    handwritten: Sequence[Migration],
-    desired: Schema,
+    session: ScratchSession, files: Sequence[Migration], desired: Schema
 ) -> tuple[Schema, frozenset[Ref]]:
-    """Return *desired* with the objects that only *handwritten* files create, and their refs.
+    """Return *desired* with the objects that only handwritten *files* create, and their refs.
 
     This replays the files once per handwritten file, but only if objects would be dropped.
     """
+    handwritten = [migration for migration in files if "generated" not in migration.declares]
+    if session.config.schema_paths:
+        return desired, frozenset()
     current = await session.schema(files_source(files))
     missing = unmanaged(current) - unmanaged(desired)
     if not missing or not handwritten:

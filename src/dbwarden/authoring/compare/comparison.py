@@ -173,7 +173,7 @@ async def compare_with_models(
     state, desired = await build_accepted(
         state, lambda it: _build_on_top(session, it, source, current, models_schema=alone)
     )
-    desired, preserved = await _preserve(session, files, desired)
+    desired, preserved = await preserve_unmanaged(session, files, desired)
     both = (current, desired)
     refused, dependents = _without_refused(state, *both)
     current, desired, left = comparable(current, desired, unbuilt | refused)
@@ -200,16 +200,6 @@ async def _import(session: ScratchSession, *, keep_going: bool) -> DesiredState:
     if state.storage_undecided and not dialect.has_virtual_columns(await session.server_version()):
         return await import_desired(replace(how, stored=True))
     return state
-
-
-async def _preserve(
-    session: ScratchSession, files: Sequence[Migration], desired: Schema
-) -> tuple[Schema, frozenset[Ref]]:
-    """Return *desired* with the objects of handwritten *files*, and those objects."""
-    if session.config.schema_paths:
-        return desired, frozenset()
-    handwritten = [migration for migration in files if "generated" not in migration.declares]
-    return await preserve_unmanaged(session, files, handwritten, desired)
 
 
 def without_undeclared(
