@@ -236,8 +236,16 @@ def _table_reasons(old: Table, new: Table) -> Rating:
 
 def _columns(before: Table, after: Table, default: str | None) -> Iterator[Candidate]:
     def rate(old: Column, new: Column) -> Rating:
-        reasons = _column_reasons(before, after, old, new)
-        return len(reasons), reasons
+        if old.type != new.type or old.inherited or new.inherited:
+            return 0, ()
+        reasons = [f"same type, {old.type}"]
+        if before.columns.index(old) == after.columns.index(new):
+            reasons.append(f"same place, column {before.columns.index(old) + 1}")
+        if (old.not_null, old.default) == (new.not_null, new.default):
+            reasons.append("same NOT NULL and default")
+        if _keys(before, old.name) == _keys(after, new.name) != 0:
+            reasons.append("same constraints and indexes")
+        return len(reasons), tuple(reasons)
 
     for old, new, reasons in _pairs(before.columns, after.columns, rate):
         ref = before.column_ref(old.name)
@@ -247,20 +255,6 @@ def _columns(before: Table, after: Table, default: str | None) -> Iterator[Candi
             new=new.name,
             reasons=reasons,
         )
-
-
-def _column_reasons(before: Table, after: Table, old: Column, new: Column) -> Reasons:
-    """Return the reasons why *new* may be *old*; none if their types differ."""
-    if old.type != new.type or old.inherited or new.inherited:
-        return ()
-    reasons = [f"same type, {old.type}"]
-    if before.columns.index(old) == after.columns.index(new):
-        reasons.append(f"same place, column {before.columns.index(old) + 1}")
-    if (old.not_null, old.default) == (new.not_null, new.default):
-        reasons.append("same NOT NULL and default")
-    if _keys(before, old.name) == _keys(after, new.name) != 0:
-        reasons.append("same constraints and indexes")
-    return tuple(reasons)
 
 
 def _keys(table: Table, column: str) -> int:
