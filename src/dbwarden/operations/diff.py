@@ -6,6 +6,7 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass, field, replace
 
 from dbwarden.authoring.collect.current import files_source
+from dbwarden.authoring.collect.hints import NO_HINTS
 from dbwarden.authoring.compare.comparison import (
     SchemaComparison,
     build_live,
@@ -144,7 +145,7 @@ def _result(session: ScratchSession, what: str, comparison: SchemaComparison) ->
     changes = diff(current, desired)
     sql, problem = "", None
     try:
-        task = Task(current=current, desired=desired)
+        task = Task(comparison=replace(comparison, hints=NO_HINTS))
         rendered = render(session.authoring_dialect, task, changes, DEFAULT_OPTIONS)
         sql = "\n".join(line for item in rendered for line in statement_lines(item))
     except UnsupportedChange as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from dbwarden.authoring.collect.current import files_source
-from dbwarden.authoring.compare.comparison import read_adopted
+from dbwarden.authoring.compare.comparison import SchemaComparison, read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut, buildable, names_of, unbuildable
 from dbwarden.authoring.generate.plan import Plan, Task, plan
 from dbwarden.authoring.prove.proof import Ends, Verdict
@@ -77,7 +77,8 @@ async def without_unwritable(
 async def plan_from_nothing(session: ScratchSession, schema: Schema) -> tuple[Plan, Schema]:
     """Return the plan that builds *schema* in an empty database, and the schema of that."""
     empty = await session.schema(EMPTY)
-    return await plan(session.authoring_dialect, Task(current=empty, desired=schema)), empty
+    comparison = SchemaComparison(source=EMPTY, current=empty, desired=schema)
+    return await plan(session.authoring_dialect, Task(comparison=comparison)), empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

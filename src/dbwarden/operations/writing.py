@@ -95,16 +95,12 @@ async def write_between(
     )
     if not options.answers.renames and not differ(comparison.current, comparison.desired):
         return replace(result, agree=True, proven=True)
-    task = Task(
-        current=comparison.current,
-        desired=comparison.desired,
-        hints=comparison.hints,
-        answers=options.answers,
-    )
+    task = Task(comparison=comparison, answers=options.answers)
     if not options.from_live:
         texts = (migration.upgrade.text for migration in files)
         task = replace(task, earlier=find_expressions(texts, comparison.current.default_namespace))
-    comparison, task = await _decide(session, options, comparison, task)
+    task = await _decide(session, options, task)
+    comparison = task.comparison
     naming = Naming(config=config, files=files, message=options.message, name=options.name)
 
     def files_of(planned: Plan) -> Files:
@@ -127,25 +123,17 @@ async def write_between(
     return result
 
 
-async def _decide(
-    session: ScratchSession, options: MakeOptions, comparison: SchemaComparison, task: Task
-) -> tuple[SchemaComparison, Task]:
-    """Return the comparison after the renames, and its task with all decisions."""
+async def _decide(session: ScratchSession, options: MakeOptions, task: Task) -> Task:
+    """Return *task* with all decisions, and the comparison after the renames."""
     decisions = await decide(task)
-    comparison = without_undeclared(session.config, comparison, "model", decisions.in_place)
+    comparison = without_undeclared(session.config, task.comparison, "model", decisions.in_place)
     comparison = await follow_renames(session, comparison, decisions.in_place, decisions.in_use)
-    task = replace(
-        task,
-        current=comparison.current,
-        desired=comparison.desired,
-        preserved=comparison.preserved,
-        decisions=decisions,
-    )
-    fills = await decide_fills(session, comparison.source, task, unproven=options.unproven)
+    task = replace(task, comparison=comparison, decisions=decisions)
+    fills = await decide_fills(session, task, unproven=options.unproven)
     task = replace(task, decisions=replace(decisions, fills=fills))
     if options.answers.online:
-        task = replace(task, rewritten=await find_rewritten(session, comparison.source, task))
-    return comparison, task
+        task = replace(task, rewritten=await find_rewritten(session, task))
+    return task
 
 
 async def _proven_plan(
@@ -194,9 +182,11 @@ async def _alternatives(session: ScratchSession, task: Task) -> AsyncIterator[Ta
         task = replace(task, together=True)
         yield task
     if task.earlier is not NO_HINTS:
-        yield replace(task, earlier=await confirm_hints(session, task.current, task.earlier))
-    if task.hints is not NO_HINTS or task.earlier is not NO_HINTS:
-        yield replace(task, hints=NO_HINTS, earlier=NO_HINTS)
+        current = task.comparison.current
+        yield replace(task, earlier=await confirm_hints(session, current, task.earlier))
+    if task.comparison.hints is not NO_HINTS or task.earlier is not NO_HINTS:
+        plain = replace(task.comparison, hints=NO_HINTS)
+        yield replace(task, comparison=plain, earlier=NO_HINTS)
 
 
 async def finish(

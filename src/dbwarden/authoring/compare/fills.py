@@ -7,7 +7,7 @@ from shlex import quote
 from dbwarden.authoring.compare.user_choices import Asker, ask
 from dbwarden.authoring.generate.plan import Task, render
 from dbwarden.authoring.labels import columns_by_label, unique
-from dbwarden.authoring.scratch_session import ScratchSession, Source
+from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import ScratchRefused, UsageError
@@ -16,7 +16,7 @@ from dbwarden.schema import Enum, Schema
 
 
 async def decide_fills(
-    session: ScratchSession, source: Source, task: Task, *, unproven: bool = False
+    session: ScratchSession, task: Task, *, unproven: bool = False
 ) -> Mapping[str, str]:
     """Return a value for each column that needs one for existing rows.
 
@@ -24,7 +24,6 @@ async def decide_fills(
 
     Args:
         session: The session that tries values.
-        source: Builds the database that the migration is for.
         task: The input of the plan, with the renames, and the values from flags.
         unproven: Whether to skip the test of values from flags.
 
@@ -33,22 +32,23 @@ async def decide_fills(
             value of a flag.
     """
     task = replace(task, answers=replace(task.answers, online=False))  # the plain form tells
-    trial = _Trial(session=session, source=source, task=task)
+    desired = task.comparison.desired
+    trial = _Trial(session=session, task=task)
     fills: dict[str, str] = {}
     for name, value in task.decisions.fills.items():
         if not unproven and (wrong := await trial.refusal(fills, name, value)):
             raise UsageError(
                 f"--fill {name}: {wrong}",
                 option="--fill",
-                next_step=f"Give an SQL expression, such as {flag(name, task.desired)}",
+                next_step=f"Give an SQL expression, such as {flag(name, desired)}",
             )
         fills[name] = value
     unfilled = unfilled_of(trial.upgrade(fills))
     if task.answers.allow_failing_on_rows or not unfilled:
         return fills
     if task.answers.asker is None:
-        raise _unfilled(unfilled, task.desired)
-    known = columns_by_label(apply_renames(task.current, task.decisions.renames))
+        raise _unfilled(unfilled, desired)
+    known = columns_by_label(apply_renames(task.comparison.current, task.decisions.renames))
     for name in unfilled:
         why = (
             "becomes NOT NULL: which value for rows without one?"
@@ -56,7 +56,7 @@ async def decide_fills(
             else "is new and NOT NULL: which value for rows that exist?"
         )
         question = (
-            f"{name} {why} (an SQL expression such as {example(name, task.desired)}; "
+            f"{name} {why} (an SQL expression such as {example(name, desired)}; "
             "empty to write none: the migration then fails where such rows exist)"
         )
         if value := await trial.ask(task.answers.asker, question, fills, name):
@@ -69,7 +69,6 @@ class _Trial:
     """The upgrade of a task with values for existing rows, in copies without rows."""
 
     session: ScratchSession
-    source: Source
     task: Task
 
     def upgrade(self, fills: Mapping[str, str]) -> Sequence[PlannedStatement]:
@@ -81,7 +80,7 @@ class _Trial:
         """Run the upgrade with *fills*, and return the server's error."""
         statements = [statement.text for statement in self.upgrade(fills)]
         try:
-            async with self.session.borrow_copy(self.source) as database:
+            async with self.session.borrow_copy(self.task.comparison.source) as database:
                 await database.execute(statements)
         except ScratchRefused as error:
             return error.reason

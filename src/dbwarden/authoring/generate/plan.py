@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dbwarden.authoring.collect.hints import NO_HINTS, Hints
+from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.renames import new_labels
 from dbwarden.authoring.compare.user_choices import (
     Answers,
@@ -25,7 +26,7 @@ from dbwarden.diff.statements import (
     stages_of,
 )
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, ObjectKind, Ref, Schema, Table
+from dbwarden.schema import Column, ObjectKind, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +110,14 @@ def row_effects(statements: Sequence[PlannedStatement]) -> RowEffects:
 class Task:
     """The input of a plan.
 
-    ``preserved`` objects follow renames by themselves; they have their old names here. ``earlier``
-    holds the expressions in the files that build *current*. ``decisions`` are those of
-    :func:`decide`. ``rewritten`` are columns whose plain change rewrites their table, ``together``
-    keeps removals in the file of the other changes; see ``RenderOptions``.
+    The preserved objects of the *comparison* follow renames by themselves; they have their old
+    names here. ``earlier`` holds the expressions in the files that build the current schema.
+    ``decisions`` are those of :func:`decide`. ``rewritten`` are columns whose plain change rewrites
+    their table, ``together`` keeps removals in the file of the other changes; see
+    ``RenderOptions``.
     """
 
-    current: Schema
-    desired: Schema
-    preserved: Collection[Ref] = ()
-    hints: Hints = NO_HINTS
+    comparison: SchemaComparison
     earlier: Hints = NO_HINTS
     answers: Answers = field(default_factory=Answers)
     decisions: Decisions = field(default_factory=Decisions)
@@ -147,8 +146,9 @@ class Task:
     @property
     def changes(self) -> tuple[Change, ...]:
         """The changes of the upgrade."""
-        follows = {renamed_ref(ref, self.renames) for ref in self.preserved}
-        return diff(self.current, self.desired, self.renames, follows)
+        between = self.comparison
+        follows = {renamed_ref(ref, self.renames) for ref in between.preserved}
+        return diff(between.current, between.desired, self.renames, follows)
 
 
 async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
@@ -160,11 +160,11 @@ async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
     """
     changes = task.changes
     upgrade = render(authoring_dialect, task, changes, task.options)
-    default = task.desired.default_namespace
-    converted = _type_changes(task, changes)
+    default = task.comparison.desired.default_namespace
+    converted = _type_changes(changes, default)
     elsewhere = {
         table: f"{module} defines it, but model_paths does not name that module"
-        for table, module in task.hints.unclaimed.items()
+        for table, module in task.comparison.hints.unclaimed.items()
     }
     tables = (c for c in changes if isinstance(c, Create) and isinstance(c.obj, Table))
     await allow_drops(
@@ -184,10 +184,12 @@ async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
         using=task.answers.rollback_using,
         using_back=task.answers.using,
     )
-    back = replace(task, current=task.desired, desired=task.current, hints=task.earlier)
+    ends = (task.comparison.desired, task.comparison.current)
+    back = replace(task.comparison, current=ends[0], desired=ends[1], hints=task.earlier)
     try:
-        changes = diff(back.current, back.desired, invert(task.renames), task.preserved)
-        return replace(planned, rollback=render(authoring_dialect, back, changes, options))
+        changes = diff(*ends, invert(task.renames), task.comparison.preserved)
+        rollback = render(authoring_dialect, replace(task, comparison=back), changes, options)
+        return replace(planned, rollback=rollback)
     except UnsupportedChange as error:
         why = error.message
         if error.unconverted is not None:
@@ -203,19 +205,20 @@ async def decide(task: Task) -> Decisions:
         UsageError: A question has no answer and no prompt is available, or an answer names
             an unknown object.
     """
-    refuse_unknown_names(task.answers, task.current, task.desired)
-    renames = await decide_renames(task.answers, task.hints, task.current, task.desired)
-    in_use = renames_in_use(task.answers, renames, task.current) if task.answers.online else ()
-    return Decisions(renames=renames, in_use=in_use, fills=task.answers.fills)
+    answers, between = task.answers, task.comparison
+    refuse_unknown_names(answers, between.current, between.desired)
+    renames = await decide_renames(answers, between.hints, between.current, between.desired)
+    in_use = renames_in_use(answers, renames, between.current) if answers.online else ()
+    return Decisions(renames=renames, in_use=in_use, fills=answers.fills)
 
 
-def _type_changes(task: Task, changes: Sequence[Change]) -> dict[str, str]:
+def _type_changes(changes: Sequence[Change], default_namespace: str | None) -> dict[str, str]:
     """Return the type changes of columns, by column name."""
     found = {}
     for change in changes:
         match change:
             case Alter(before=Column(type=was), after=Column(type=now) as column) if was != now:
-                own = change.table.label(task.desired.default_namespace, column.name)
+                own = change.table.label(default_namespace, column.name)
                 found[own] = f"{was} becomes {now}"
             case _:
                 pass
@@ -229,12 +232,13 @@ def render(
     options: RenderOptions,
 ) -> tuple[PlannedStatement, ...]:
     """Return the statements for *changes*, with the models' expressions where they have some."""
-    words = (task.hints, task.desired.default_namespace)
+    between = task.comparison
+    words = (between.hints, between.desired.default_namespace)
     worded = use_model_expressions(changes, *words)
     statements = authoring_dialect.render(
-        worded, current=task.current, desired=task.desired, options=options
+        worded, current=between.current, desired=between.desired, options=options
     )
-    if options.back or task.hints is NO_HINTS:
+    if options.back or between.hints is NO_HINTS:
         return merge_statements(statements)
     return merge_statements(
         replace(item, text=restore_types(item.text, item.change, *words)) for item in statements

@@ -38,22 +38,22 @@ EXPECTED = {
 SHOWN = 100
 
 
-async def find_rewritten(session: ScratchSession, source: Source, task: Task) -> frozenset[str]:
+async def find_rewritten(session: ScratchSession, task: Task) -> frozenset[str]:
     """Return the columns whose plain change rewrites or scans their table, measured in scratch."""
-    changes = task.changes
-    default = task.desired.default_namespace
+    changes, between = task.changes, task.comparison
+    default = between.desired.default_namespace
     if not any(_label(change, default) for change in changes):
         return frozenset()
     statements = session.authoring_dialect.render(
         changes,
-        current=task.current,
-        desired=task.desired,
+        current=between.current,
+        desired=between.desired,
         options=replace(task.options, online=False, renames_in_use=()),
     )
     text = ";\n".join(item.text for item in statements)
     plain = as_migration(Path("plain.sql"), text, session.config.database_name)
     try:
-        async with session.borrow_copy(source) as database:
+        async with session.borrow_copy(between.source) as database:
             observed = await database.observe(plain, plain.upgrade)
     except ScratchRefused:
         return frozenset()  # the proof reports it
