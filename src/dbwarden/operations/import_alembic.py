@@ -151,7 +151,7 @@ class _Import:
     async def _baseline(self, since: str) -> None:
         """Write one file that builds the schema of the revision *since*."""
         session, drafts = self.trial.session, self.trial.drafts
-        planned, empty = await plan_from_nothing(session, await self._schema())
+        planned, comparison = await plan_from_nothing(session, await self._schema())
         origin = Origin(tool="alembic", id=since, table=self._table)
         header = Header(
             purpose=f"the schema of Alembic's revision {since}",
@@ -162,7 +162,7 @@ class _Import:
                 Note("It replaces them:", (declare_origin(origin),)),
             ),
         )
-        text = migration_text(header, planned, empty.default_namespace)
+        text = migration_text(header, planned, comparison.current.default_namespace)
         migration = parse_file(self.config, drafts.path(f"baseline {since}"), text)
         await self.trial.database.replay(migration, migration.upgrade)
         drafts.add(migration, text, since)

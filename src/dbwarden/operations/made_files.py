@@ -7,7 +7,7 @@ from pathlib import Path
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.user_choices import Answers
 from dbwarden.authoring.generate.file_set import Part
-from dbwarden.authoring.prove.proof import Ends, Proof, verdict
+from dbwarden.authoring.prove.proof import Proof, verdict
 from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.prove.rewrites import EXPECTED, refuse_rewrites
 from dbwarden.authoring.scratch_session import ScratchSession
@@ -118,8 +118,7 @@ async def prove_files(session: ScratchSession, files: Files, answers: Answers) -
         parse_file(config, config.migrations_dir / draft.name, draft.text)
         for draft in render_files(files)
     ]
-    ends = Ends(comparison.current, comparison.desired, comparison.left)
-    proofs = await prove(session, comparison.source, ends, migrations)
+    proofs = await prove(session, comparison, migrations)
     _refuse_broken(proofs[-1].after, comparison.current, migrations[-1])
     if answers.online:
         rules = await refuse_rewrites(session, comparison.source, migrations, answers)

@@ -9,7 +9,7 @@ from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.compare.comparison import SchemaComparison, read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut, buildable, names_of, unbuildable
 from dbwarden.authoring.generate.plan import Plan, Task, plan
-from dbwarden.authoring.prove.proof import Ends, Verdict
+from dbwarden.authoring.prove.proof import Verdict
 from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, Note, migration_text, section_lines
@@ -61,8 +61,8 @@ async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaRes
         else:
             full = await session.schema(files_source(await migration_files(config)))
             schema, left_out = await without_unwritable(session, full)
-        planned, empty = await plan_from_nothing(session, schema)
-    lines = section_lines(planned.upgrade, empty.default_namespace)
+        planned, comparison = await plan_from_nothing(session, schema)
+    lines = section_lines(planned.upgrade, comparison.current.default_namespace)
     return SchemaResult(database=config.database_name, sql="\n".join(lines), left_out=left_out)
 
 
@@ -74,11 +74,13 @@ async def without_unwritable(
     return buildable(schema, empty), names_of(unbuildable(schema, empty), schema)
 
 
-async def plan_from_nothing(session: ScratchSession, schema: Schema) -> tuple[Plan, Schema]:
-    """Return the plan that builds *schema* in an empty database, and the schema of that."""
+async def plan_from_nothing(
+    session: ScratchSession, schema: Schema
+) -> tuple[Plan, SchemaComparison]:
+    """Return the plan that builds *schema* in an empty database, and the two schemas."""
     empty = await session.schema(EMPTY)
     comparison = SchemaComparison(source=EMPTY, current=empty, desired=schema)
-    return await plan(session.authoring_dialect, Task(comparison=comparison)), empty
+    return await plan(session.authoring_dialect, Task(comparison=comparison)), comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ async def _write_first(
     async with open_scratch_session(config) as session:
         adopted = await read_adopted(session)
         schema = await session.schema(adopted.source)
-        planned, empty = await plan_from_nothing(session, schema)
+        planned, comparison = await plan_from_nothing(session, schema)
         if not planned.upgrade:
             raise UsageError(
                 "the database is empty",
@@ -167,9 +169,9 @@ async def _write_first(
             server=await session.server_version(),
             notes=tuple(Note(f"Left out: {item}") for item in adopted.left_out),
         )
-        text = migration_text(header, planned, empty.default_namespace)
+        text = migration_text(header, planned, comparison.current.default_namespace)
         name = f"{config.files_of}__{FIRST}_baseline.sql"
         migration = parse_file(config, config.migrations_dir / name, text)
-        await prove(session, EMPTY, Ends(empty, schema), [migration])
+        await prove(session, comparison, [migration])
     await write_next(config, (), [(name, text)])
     return migration, adopted.left_out

@@ -55,15 +55,6 @@ class Proof:
     expected: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """The schemas before and after a migration, without the objects that are not compared."""
-
-    current: Schema
-    desired: Schema
-    left: AbstractSet[Ref] = frozenset()
-
-
 async def must_equal(
     session: ScratchSession,
     actual: Schema,

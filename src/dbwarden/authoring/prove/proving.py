@@ -5,8 +5,9 @@ from dataclasses import replace
 from functools import partial
 
 from dbwarden import telemetry
+from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
-from dbwarden.authoring.prove.proof import Ends, Proof, must_equal
+from dbwarden.authoring.prove.proof import Proof, must_equal
 from dbwarden.authoring.prove.quiet_run import Run
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
@@ -15,7 +16,7 @@ from dbwarden.authoring.prove.row_trials import (
     with_touched_tables,
 )
 from dbwarden.authoring.prove.writers import prove_writes
-from dbwarden.authoring.scratch_session import ScratchSession, Source
+from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.dialects.authoring import TracedStatement
 from dbwarden.files.migration import Migration
 from dbwarden.schema import Schema
@@ -24,17 +25,17 @@ Locks = tuple[TracedStatement, ...]
 
 
 async def prove(
-    session: ScratchSession, source: Source, ends: Ends, migrations: Sequence[Migration]
+    session: ScratchSession, ends: SchemaComparison, migrations: Sequence[Migration]
 ) -> tuple[Proof, ...]:
-    """Run *migrations* up, each of them down, and up again in copies of what *source* builds.
+    """Run *migrations* up, each of them down, and up again in copies of what its source builds.
 
     All of them together must lead exactly from one end to the other. The rollback of each must lead
     exactly to the schema that was read before its upgrade.
 
     Args:
         session: The session that provides the databases.
-        source: Builds the database that the migrations are for.
-        ends: The schema of that database, and the expected one after the upgrades.
+        ends: The source and schema of the database that the migrations are for, and the expected
+            schema after the upgrades.
         migrations: Parsed from the exact texts that will be written.
 
     Raises:
@@ -44,7 +45,7 @@ async def prove(
     """
 
     async def empty() -> tuple[Sequence[Schema], Sequence[Locks]]:
-        return await _without_rows(session, source, ends, migrations)
+        return await _without_rows(session, ends, migrations)
 
     async def filled() -> tuple[RowTrial, ...]:
         touched = (with_touched_tables(ends.current, each).tables for each in migrations)
@@ -53,7 +54,7 @@ async def prove(
         if not kept:
             return tuple(NOTHING for _ in migrations)
         schema = replace(ends.current, tables=kept)
-        return await try_filled(await session.copy(source), schema, migrations)
+        return await try_filled(await session.copy(ends.source), schema, migrations)
 
     what = "the migration" if len(migrations) == 1 else f"{len(migrations)} files"
     telemetry.doing(f"proving {what}: up, down and up again")
@@ -61,7 +62,7 @@ async def prove(
     apart = is_shared(section.text for section in sections)
     (states, locks), rows = await run_concurrently(empty, filled, apart=apart)
     run = Run(before=ends.current, after=ends.desired, migrations=tuple(migrations))
-    await prove_writes(session, partial(session.copy, source), run)
+    await prove_writes(session, partial(session.copy, ends.source), run)
     server = (await session.scratch_server()).version
     return tuple(
         Proof(
@@ -76,10 +77,10 @@ async def prove(
 
 
 async def _without_rows(
-    session: ScratchSession, source: Source, ends: Ends, migrations: Sequence[Migration]
+    session: ScratchSession, ends: SchemaComparison, migrations: Sequence[Migration]
 ) -> tuple[Sequence[Schema], Sequence[Locks]]:
     """Run *migrations* in empty tables; return the schema after each, and its locks."""
-    database = await session.copy(source)
+    database = await session.copy(ends.source)
     last, left = migrations[-1], ends.left
     states = [ends.current]
     for migration in migrations:
@@ -88,7 +89,7 @@ async def _without_rows(
         states.append(states[-1] if migration.backfill is not None else await database.read())
     await must_equal(session, states[-1], ends.desired, last, "upgrade", left)
     if not all(migration.is_reversible for migration in migrations):
-        database = await session.copy(source)
+        database = await session.copy(ends.source)
     else:
         for migration, before in reversed(tuple(zip(migrations, states[:-1], strict=True))):
             if migration.rollback is not None and migration.backfill is None:
