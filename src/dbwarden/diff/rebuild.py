@@ -23,7 +23,6 @@ from dbwarden.schema import (
     Domain,
     ForeignKey,
     Index,
-    MaterializedView,
     ObjectKind,
     Part,
     QualifiedName,
@@ -59,8 +58,9 @@ class Finder:
         self.objects: dict[Ref, Found] = {}
         for obj in (*schema.tables, *schema.objects):
             self.objects[obj.ref] = (obj, None)
-            if isinstance(obj, Table | MaterializedView):
-                self.objects |= {item.ref_in(obj.name): (item, obj.name) for item in obj.parts}
+        for relation in schema.indexed:
+            for item in relation.parts:
+                self.objects[item.ref_in(relation.name)] = (item, relation.name)
 
     def find(self, ref: Ref) -> Found:
         """Return the object of *ref*, ``None`` if it does not exist."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from dbwarden.diff.changes import Change, Rename, Renaming
 from dbwarden.diff.effects import Name, names
 from dbwarden.diff.renames import apply_renames
-from dbwarden.schema import MaterializedView, ObjectKind, Ref, Schema, free_name
+from dbwarden.schema import ObjectKind, Ref, Schema, free_name
 from dbwarden.schema.kind_traits import traits_of
 
 
@@ -27,7 +27,7 @@ def add_temporary_renames(schema: Schema, renames: Iterable[Renaming]) -> tuple[
         there = apply_renames(schema, found)
         occupant = _occupant(there, rename.after)
         if occupant is not None and occupant != before:
-            taken = {*_columns(there, occupant), *_used_names(there)}
+            taken = {*_columns(there, occupant), *there.names_in_use()}
             aside[occupant] = _with_unused_name(occupant, taken)
             found.append(Rename(before=occupant, after=aside[occupant]))
         found.append(Rename(before=before, after=rename.after))
@@ -58,7 +58,7 @@ def break_rename_cycles(
     renames = [change for change in changes if isinstance(change, Rename)]
     freed = {name: rename for rename in renames for name in names(rename)[1]}
     aside = set(_one_per_cycle(renames, freed))
-    taken = {*_used_names(current), *_used_names(desired)} if aside else set()
+    taken = {*current.names_in_use(), *desired.names_in_use()} if aside else set()
     found: list[Change] = []
     for change in changes:
         if isinstance(change, Rename) and change in aside:
@@ -101,29 +101,15 @@ def _names_of(ref: Ref) -> frozenset[Name]:
 
 
 def _relations_and_types(schema: Schema) -> Iterator[Ref]:
-    for table in schema.tables:
-        yield table.ref
-        yield from (index.ref_in(table.name) for index in table.indexes)
-    for view in schema.of(MaterializedView):
-        yield from (index.ref_in(view.name) for index in view.indexes)
-    yield from (obj.ref for obj in schema.objects)
+    for relation in schema.indexed:
+        yield from (index.ref_in(relation.name) for index in relation.indexes)
+    yield from (obj.ref for obj in (*schema.tables, *schema.objects))
 
 
 def _columns(schema: Schema, ref: Ref) -> tuple[str, ...]:
     """Return the columns of the table of the column *ref*."""
     table = schema.table(ref.table) if ref.kind is ObjectKind.COLUMN else None
     return tuple(column.name for column in table.columns) if table is not None else ()
-
-
-def _used_names(schema: Schema) -> Iterator[str]:
-    """Yield all names in use in *schema*."""
-    for obj in schema.objects:
-        yield obj.ref.part or obj.ref.name
-    for table in schema.tables:
-        yield table.name.name
-        yield from (item.name for item in (*table.constraints, *table.indexes) if item.name)
-    for view in schema.of(MaterializedView):
-        yield from (index.name for index in view.indexes)
 
 
 def _with_unused_name(ref: Ref, taken: Iterable[str]) -> Ref:

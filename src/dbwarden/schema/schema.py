@@ -1,7 +1,7 @@
 """The full description of one database."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -87,6 +87,18 @@ class Schema:
     def table(self, name: QualifiedName) -> Table | None:
         """Return the table *name*, or ``None``."""
         return next((table for table in self.tables if table.name == name), None)
+
+    @property
+    def indexed(self) -> tuple[Table | MaterializedView, ...]:
+        """The tables and materialized views, which can have indexes."""
+        return (*self.tables, *self.of(MaterializedView))
+
+    def names_in_use(self) -> Iterator[str]:
+        """Yield the names of all objects, constraints and indexes."""
+        for obj in (*self.objects, *self.tables):
+            yield obj.ref.part or obj.ref.name
+        for relation in self.indexed:
+            yield from (it.name for it in relation.parts if it.name and not isinstance(it, Column))
 
     def needs(self) -> Mapping[Ref, tuple[Ref, ...]]:
         """Return the objects that each object needs."""

@@ -19,7 +19,6 @@ from dbwarden.schema import (
     Domain,
     Grant,
     Index,
-    MaterializedView,
     ObjectKind,
     Part,
     Policy,
@@ -207,10 +206,7 @@ def _old_names(
 ) -> Mapping[tuple[QualifiedName, str], str]:
     """Return the temporary name of each of the *replaced* indexes."""
     found: dict[tuple[QualifiedName, str], str] = {}
-    relations: list[Table | MaterializedView] = []
-    for schema in schemas:
-        relations += (*schema.tables, *schema.of(MaterializedView))
-    taken = {it.name.name for it in relations} | {i.name for it in relations for i in it.indexes}
+    taken = {name for schema in schemas for name in schema.names_in_use()}
     for table, name in replaced:
         found[table, name] = free_name(name, "__old", taken)
         taken.add(found[table, name])

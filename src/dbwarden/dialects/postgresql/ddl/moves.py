@@ -225,7 +225,7 @@ def _conversion(
 def find_copies(ctx: Context, moves: Sequence[Move]) -> tuple[Copy, ...]:
     """Return the constraints and indexes to build on the second columns before the switch."""
     renames = {ref_of(ObjectKind.COLUMN, move.table, move.name): move.second for move in moves}
-    taken = names_of_parts(ctx.current) | names_of_parts(ctx.desired)
+    taken = {*ctx.current.names_in_use(), *ctx.desired.names_in_use()}
     copies = []
     for table, item, built in items_using(ctx.desired, renames):
         was = ctx.current.table(table)
@@ -262,15 +262,6 @@ def move_of(moves: Sequence[Move], table: QualifiedName, item: Constraint | Inde
 
 def _items(table: Table) -> tuple[Constraint | Index, ...]:
     return (*table.indexes, *table.constraints)
-
-
-def names_of_parts(schema: Schema) -> set[str]:
-    """Return the names of all tables, constraints and indexes."""
-    names: set[str] = set()
-    for table in schema.tables:
-        names.add(table.name.name)
-        names.update(item.name for item in _items(table) if item.name is not None)
-    return names
 
 
 # -- what cannot move ------------------------------------------------------------------------------

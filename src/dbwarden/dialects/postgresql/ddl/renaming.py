@@ -23,7 +23,6 @@ from dbwarden.dialects.postgresql.ddl.moves import (
     Move,
     items_using,
     move_of,
-    names_of_parts,
     obstacles,
 )
 from dbwarden.dialects.postgresql.ddl.online import Planned, Replaced, at, in_stage, serving
@@ -202,8 +201,8 @@ def _items(moves: Sequence[Move], schema: Schema, other: Schema, *, new: bool) -
     columns = {
         ref_of(ObjectKind.COLUMN, move.table, move.new if new else move.old): "?" for move in moves
     }
-    occupied = names_of_parts(other)
-    taken = names_of_parts(schema) | occupied
+    occupied = {*other.names_in_use()}
+    taken = {*schema.names_in_use(), *occupied}
     for table, item, _ in items_using(schema, columns):
         name = item.name or ""
         if name in occupied:

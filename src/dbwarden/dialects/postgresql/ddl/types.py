@@ -129,10 +129,7 @@ def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
 
 
 def _old_name(ctx: Context, name: QualifiedName) -> QualifiedName:
-    taken: set[str] = set()
-    for schema in (ctx.current, ctx.desired):
-        named = (schema.of(Enum), schema.of(Domain), schema.of(CompositeType), schema.tables)
-        taken.update(item.name.name for items in named for item in items)
+    taken = {*ctx.current.names_in_use(), *ctx.desired.names_in_use()}
     return QualifiedName(name.namespace, free_name(name.name, "__old", taken))
 
 

@@ -1,7 +1,7 @@
 """Decide for each remaining table whether to change it in place or to rebuild it. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbwarden.dialects.sqlite.ddl.clauses import is_constant
@@ -22,7 +22,6 @@ from dbwarden.schema import (
     Ref,
     Schema,
     Table,
-    View,
 )
 
 
@@ -79,13 +78,6 @@ class Plan:
         return name
 
 
-def _relations(schema: Schema) -> Iterator[str]:
-    for table in schema.tables:
-        yield table.name.name
-        yield from (index.name for index in table.indexes)
-    yield from (view.name.name for view in schema.of(View))
-
-
 def plan(
     changes: Sequence[Change], current: Schema, desired: Schema, options: RenderOptions
 ) -> Plan:
@@ -128,7 +120,7 @@ def plan(
             if isinstance(change, Drop) and isinstance(change.obj, Table)
         ),
         taken=frozenset(
-            name.casefold() for schema in (current, base, desired) for name in _relations(schema)
+            name.casefold() for schema in (current, base, desired) for name in schema.names_in_use()
         ),
     )
 
