@@ -25,7 +25,8 @@ from dbwarden.schema import (
     Table,
 )
 
-P = TypeVar("P", bound=Column | Constraint | Index)
+TablePart = Column | Constraint | Index
+P = TypeVar("P", bound=TablePart)
 FOLLOWS_TYPE = ("type", "collation")
 """The fields of a column that a child cannot change if a parent has it, too."""
 FOLLOWS = (*FOLLOWS_TYPE, "not_null", "default", "generated", "identity")
@@ -64,12 +65,14 @@ def own_states(
     """
 
     def old(part: Any) -> Any:
+        """Return *part* as it is before the table's own changes; ``None`` if it is not its own."""
         if isinstance(part, Column) and (now := after.column(part.name)) is not None:
             return _with_parent_changes(both, (before, after), part, now)
         stays = _is_from_others(both.old, before, after, part) or _is_left_behind(both, after, part)
         return _as_own(part) if not part.inherited or stays or part in dropped else None
 
     def new(part: Any) -> Any:
+        """Return *part* as it is after them and before the table joins new parents."""
         if not part.inherited or (isinstance(part, Column) and before.column(part.name)):
             return part
         own = _as_own(part)
@@ -83,10 +86,7 @@ def own_states(
 
 
 def _is_from_others(
-    tables: dict[QualifiedName, Table],
-    table: Table,
-    other: Table,
-    part: Column | Constraint | Index,
+    tables: dict[QualifiedName, Table], table: Table, other: Table, part: TablePart
 ) -> bool:
     """Return whether *part* of *table* comes only from parents that *other* does not have.
 
@@ -100,7 +100,7 @@ def _is_from_others(
     )
 
 
-def _is_left_behind(both: SchemaPair, child: Table, part: Column | Constraint | Index) -> bool:
+def _is_left_behind(both: SchemaPair, child: Table, part: TablePart) -> bool:
     """Return whether a parent of *child* drops *part* with ONLY."""
     for name in child.inherits:
         was = _same(both.old[name], part) if name in both.old else None
@@ -117,8 +117,9 @@ def is_kept_below(both: SchemaPair, table: Table, part: AnyObject) -> bool:
         was, now = _same(before, part), _same(after, part)
         if was is None or not was.inherited:
             continue
-        if now is not None and not now.inherited and _continues(_as_own(was), now):
-            return True
+        if now is not None and not now.inherited:  # a check must not become another one
+            if isinstance(now, Column) or object_alters(_as_own(was), now):
+                return True
         if is_kept_below(both, after, was):
             return True
     return False
@@ -129,11 +130,6 @@ def _has(table: Table, part: Column | Check) -> bool:
     if isinstance(part, Column):
         return table.column(part.name) is not None
     return any(is_equal_but_name(_as_own(part), _as_own(check)) for check in table.checks)
-
-
-def _continues(was: Column | Constraint | Index, now: Column | Constraint | Index) -> bool:
-    """Return whether *was* becomes *now* without being dropped."""
-    return isinstance(now, Column) or object_alters(was, now)
 
 
 def checks_valid_in_child(

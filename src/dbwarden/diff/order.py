@@ -190,7 +190,8 @@ def _order_by_names(graph: Graph, changes: Sequence[Change]) -> None:
 def _order_by_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
     """Keep the order of changes of one column or table; a table has one primary key at a time."""
     last: dict[Ref, int] = {}
-    keys: dict[QualifiedName, int] = {}
+    dropped: dict[QualifiedName, int] = {}
+    created: dict[QualifiedName, int] = {}
     for number, change in enumerate(changes):
         match change:
             case Alter(after=Column() | Table()) if number not in nodes.settings:
@@ -198,11 +199,11 @@ def _order_by_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) ->
                     graph.before(last[change.ref], number)
                 last[change.ref] = number
             case Drop(obj=PrimaryKey()):
-                keys[change.table] = number
-    for number, change in enumerate(changes):
-        match change:
-            case Create(obj=PrimaryKey()) if change.table in keys:
-                graph.before(keys[change.table], number)
+                dropped[change.table] = number
+            case Create(obj=PrimaryKey()):
+                created[change.table] = number
+    for table in dropped.keys() & created.keys():
+        graph.before(dropped[table], created[table])
 
 
 def _dropped_with_parts(graph: Graph, changes: Sequence[Change]) -> None:
