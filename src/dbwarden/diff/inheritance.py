@@ -117,9 +117,9 @@ def is_kept_below(both: SchemaPair, table: Table, part: AnyObject) -> bool:
         was, now = _same(before, part), _same(after, part)
         if was is None or not was.inherited:
             continue
-        if now is not None and not now.inherited:  # a check must not become another one
-            if isinstance(now, Column) or object_alters(_as_own(was), now):
-                return True
+        remains = isinstance(now, Column) or (now and object_alters(_as_own(was), now))
+        if now is not None and not now.inherited and remains:
+            return True
         if is_kept_below(both, after, was):
             return True
     return False
