@@ -46,6 +46,18 @@ def sql_source(statements: Sequence[str]) -> Source:
 EMPTY = sql_source(())
 
 
+def chain(first: Source, second: Source) -> Source:
+    """Return the source that builds *second* on top of *first*."""
+    if not first.parts:
+        return second
+
+    async def build(database: ScratchDatabase) -> None:
+        await first.build(database)
+        await second.build(database)
+
+    return Source(parts=(*first.parts, "then", *second.parts), build=build)
+
+
 @dataclass(slots=True)
 class ScratchSession:
     """One command's scratch server, databases and schemas."""

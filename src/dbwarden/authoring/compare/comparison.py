@@ -34,10 +34,9 @@ from dbwarden.authoring.compare.left_out import (
 from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.compare.partitions import counted, refs_of, undeclared
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
-from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
+from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source, chain
 from dbwarden.authoring.subsets import belongs
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import Renaming
 from dbwarden.diff.renames import apply_renames
 from dbwarden.errors import DBWardenError, ScratchRefused, UnsupportedChange
@@ -128,7 +127,7 @@ async def read_adopted(session: ScratchSession) -> Live:
 async def _live(session: ScratchSession, live: Schema, floor: Source) -> Live:
     schema = await session.schema(floor)
     can = buildable(live, schema)
-    source = _chain(floor, await schema_source(session, can, schema))
+    source = chain(floor, await schema_source(session, can, schema))
     return Live(read=live, source=source, floor=schema)
 
 
@@ -310,21 +309,10 @@ async def _build_on_top(
         support = EMPTY
     if not support.parts:
         return await session.schema(state.source)
-    built_schema = await session.schema(_chain(support, state.source))
+    built_schema = await session.schema(chain(support, state.source))
     # Dropped tables leave their publications, which is no change of the models.
     there = {other.ref: other for other in current.others}
     return with_others(built_schema, (there.get(other.ref, other) for other in built_schema.others))
-
-
-def _chain(first: Source, second: Source) -> Source:
-    if not first.parts:
-        return second
-
-    async def build(database: ScratchDatabase) -> None:
-        await first.build(database)
-        await second.build(database)
-
-    return Source(parts=(*first.parts, "then", *second.parts), build=build)
 
 
 async def _support(session: ScratchSession, source: Source, current: Schema) -> Source:
@@ -343,7 +331,7 @@ async def _support(session: ScratchSession, source: Source, current: Schema) -> 
     if not subset.others:
         return await schema_source(session, subset, empty)
     subset = with_others(subset, current.others)
-    return _chain(source, await schema_source(session, subset, current))
+    return chain(source, await schema_source(session, subset, current))
 
 
 _ON_TABLES = (

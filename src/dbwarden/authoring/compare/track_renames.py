@@ -6,8 +6,7 @@ from dataclasses import replace
 from dbwarden.authoring.collect.unmanaged_objects import with_objects, without_objects
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.left_out import with_others
-from dbwarden.authoring.scratch_session import ScratchSession, Source
-from dbwarden.dialects.authoring import ScratchDatabase
+from dbwarden.authoring.scratch_session import ScratchSession, chain, sql_source
 from dbwarden.diff.changes import Rename, Renaming
 from dbwarden.diff.renames import apply_renames, renamed_ref
 from dbwarden.diff.temporary_names import add_temporary_renames
@@ -42,7 +41,7 @@ async def follow_renames(
         if now.kind not in ON_TABLES or now.table in homes
     }
     known = frozenset(stays.values())
-    _refuse_readers_of_what_goes(there, comparison.desired, known, in_use)
+    _refuse_readers_of_dropped(there, comparison.desired, known, in_use)
     rest = without_objects(comparison.desired, comparison.preserved)
     desired = with_objects(rest, there, frozenset(stays.values()))
     # The server follows the renames in what dbwarden does not write, too.
@@ -62,16 +61,11 @@ async def _renamed(
     rendered = session.authoring_dialect.render(
         renames, current=bare, desired=apply_renames(bare, renames)
     )
-    statements = [statement.text for statement in rendered]
-
-    async def build(database: ScratchDatabase) -> None:
-        await comparison.source.build(database)
-        await database.execute(statements)
-
-    return await session.schema(Source(parts=(*comparison.source.parts, *statements), build=build))
+    statements = sql_source([statement.text for statement in rendered])
+    return await session.schema(chain(comparison.source, statements))
 
 
-def _refuse_readers_of_what_goes(
+def _refuse_readers_of_dropped(
     there: Schema, desired: Schema, preserved: frozenset[Ref], in_use: Sequence[Rename]
 ) -> None:
     """Raise if a preserved object needs a table or column that *desired* no longer has."""

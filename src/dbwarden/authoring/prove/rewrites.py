@@ -64,13 +64,11 @@ async def find_rewritten(session: ScratchSession, task: Task) -> frozenset[str]:
 
 def _is_heavy(facts: StatementFacts) -> bool:
     """Return whether a statement reads or writes all rows of a table that existed before."""
-    if any(use.rewritten or use.scanned for use in facts.uses):
-        return True
-    for change in facts.changes:
-        match change:
-            case Added(_, IndexFacts()) | Rebuilt():
-                return True
-    return False
+    builds = any(
+        isinstance(it, Rebuilt) or (isinstance(it, Added) and isinstance(it.part, IndexFacts))
+        for it in facts.changes
+    )
+    return builds or any(use.rewritten or use.scanned for use in facts.uses)
 
 
 def _label(change: Change, default_namespace: str | None) -> str | None:
