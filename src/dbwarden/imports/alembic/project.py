@@ -71,6 +71,10 @@ class Answer:
         return tuple(item for item in self.statements if item.inside)
 
 
+Served = tuple[ScratchServer, ScratchDatabase]
+"""A database with its server."""
+
+
 @dataclass(slots=True)
 class AlembicProject:
     """A project whose ``env.py`` runs in a process of its own.
@@ -85,32 +89,24 @@ class AlembicProject:
     stack: AsyncExitStack
     revisions: tuple[Revision, ...] = ()
     kinds: list[DialectName] = field(default_factory=list)
-    databases: list[ScratchDatabase] = field(default_factory=list)
+    databases: list[Served] = field(default_factory=list)
     own: int = 0
     table: str = DEFAULT_TABLE
 
     @property
     def database(self) -> ScratchDatabase:
         """The scratch database that Alembic migrates."""
-        return self.databases[self.own]
+        return self.databases[self.own][1]
 
-    async def copies(self) -> list[ScratchDatabase]:
+    async def copies(self) -> list[Served]:
         """Return copies of all databases, as Alembic has left them."""
-        return [
-            await self.servers[kind].create(copy_of=database)
-            for kind, database in zip(self.kinds, self.databases, strict=True)
-        ]
-
-    async def discard(self, databases: Sequence[ScratchDatabase]) -> None:
-        """Drop *databases*, which are copies."""
-        for kind, database in zip(self.kinds, databases, strict=True):
-            await self.servers[kind].discard(database)
+        return [(server, await server.create(copy_of=it)) for server, it in self.databases]
 
     async def run(
         self,
         revision: Revision,
         direction: Direction,
-        databases: Sequence[ScratchDatabase],
+        databases: Sequence[Served],
         **more: int,
     ) -> Answer:
         """Run one revision on *databases*; *more* is for the process (``Recorder.begin``).
@@ -119,7 +115,7 @@ class AlembicProject:
             ImportFailed: Its connections cannot be redirected.
         """
         start = datetime.now(UTC)
-        answer = await self._ask(
+        answer = await self.child.ask_with(
             databases, do="run", revision=revision.id, direction=direction, **more
         )
         return self._answer(answer, start)
@@ -127,7 +123,7 @@ class AlembicProject:
     async def build_base(self, name: str) -> Answer:
         """Let the project create what existed before the first revision."""
         start = datetime.now(UTC)
-        answer = await self._ask(self.databases, do="base", object=name, only=self.own)
+        answer = await self.child.ask_with(self.databases, do="base", object=name, only=self.own)
         if "error" in answer:
             raise self._failed(f"{name} cannot be built: {answer['error']}", answer)
         return self._answer(answer, start)
@@ -136,7 +132,9 @@ class AlembicProject:
         """Run ``env.py`` without a revision, and give each database that it opens one of ours."""
         start = datetime.now(UTC)
         while True:
-            answer = await self._ask(self.databases, do="run", revision=None, direction="upgrade")
+            answer = await self.child.ask_with(
+                self.databases, do="run", revision=None, direction="upgrade"
+            )
             missing = answer.get("refused", {}).get("need")
             if missing is None:
                 break
@@ -204,11 +202,8 @@ class AlembicProject:
             opened = authoring_dialect_for(kind).open(config)
             self.servers[kind] = await self.stack.enter_async_context(opened)
         self.kinds.append(kind)
-        self.databases.append(await self.servers[kind].create())
-
-    async def _ask(self, databases: Sequence[ScratchDatabase], **request: Any) -> Mapping[str, Any]:
-        servers = (self.servers[kind] for kind in self.kinds)
-        return await self.child.ask_with(list(zip(servers, databases, strict=True)), **request)
+        server = self.servers[kind]
+        self.databases.append((server, await server.create()))
 
     def _answer(self, answer: Mapping[str, Any], start: datetime) -> Answer:
         if "refused" in answer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.errors import ImportFailed
 from dbwarden.files.migration import Origin
-from dbwarden.imports.alembic.project import AlembicProject, Answer, Direction, Revision
+from dbwarden.imports.alembic.project import AlembicProject, Answer, Direction, Revision, Served
 from dbwarden.imports.file_text import ImportedFile
 from dbwarden.imports.loops import TIMES, counts_to_try
 from dbwarden.imports.recorded import Recorded
@@ -68,8 +68,8 @@ async def record(project: AlembicProject, revision: Revision, before: Schema) ->
         downgrade = await project.run(revision, "downgrade", copies)
     downgrade_tries = await _try_counts(project, revision, "downgrade", downgrade)
     if downgrade.problem is None:
-        restored = await read_schema(copies[project.own], project.table)
-    await project.discard(copies)
+        restored = await read_schema(copies[project.own][1], project.table)
+    await _discard(copies)
     return Recording(
         revision=revision,
         upgrade=upgrade,
@@ -83,6 +83,12 @@ async def record(project: AlembicProject, revision: Revision, before: Schema) ->
     )
 
 
+async def _discard(databases: Sequence[Served]) -> None:
+    """Drop *databases*, which are copies."""
+    for server, database in databases:
+        await server.discard(database)
+
+
 async def _try_counts(
     project: AlembicProject, revision: Revision, direction: Direction, answer: Answer
 ) -> Mapping[int, Sequence[Recorded]]:
@@ -92,7 +98,7 @@ async def _try_counts(
         copies = await project.copies()
         run = await project.run(revision, direction, copies, count=count, times=TIMES)
         tries[count] = run.inside
-        await project.discard(copies)
+        await _discard(copies)
     return tries
 
 
