@@ -3,8 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,25 +109,18 @@ def _start(root: Path) -> Path:
 
     runner()  # refuses Windows and a root without an unprivileged user
     prepared(root)
-    with _exclusive(root):
+    lock = open_private((root / ADDRESS).with_suffix(".lock"), os.O_CREAT | os.O_RDWR)
+    try:
+        wait_for_lock(lock)  # of another process that starts this server
         if not _can_run_in(_inside(root)):
             _make_outside(root)
         folder = _folder_of(root)
         if not is_listening(folder):
             EmbeddedServer(folder=folder).start()
             write_private(root / ADDRESS, os.fsencode(f"{folder}\n"))
-    return folder
-
-
-@contextmanager
-def _exclusive(root: Path) -> Generator[None]:
-    """Wait for other processes that start this server."""
-    lock = open_private((root / ADDRESS).with_suffix(".lock"), os.O_CREAT | os.O_RDWR)
-    try:
-        wait_for_lock(lock)
-        yield
     finally:
         os.close(lock)
+    return folder
 
 
 async def _make_databases(folder: Path, names: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Compare the migration history of a replica with that of its primary. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbwarden.errors import DBWardenError
 from dbwarden.migration_history import LedgerRow, Reading
@@ -36,23 +36,13 @@ def compare_with_primary(
 ) -> ReplicaStatus:
     """Compare the reading of a replica with the answer of its primary. Pure."""
     lag = reading.replica.lag_seconds if reading.replica is not None else None
-    writable = not reading.read_only
-    if isinstance(answer, DBWardenError):
-        return ReplicaStatus(
-            primary=primary,
-            writable=writable,
-            caught_up=None,
-            lag_seconds=lag,
-            primary_error=answer.message,
-        )
-    behind = differing_keys(answer.rows or (), reading.rows or ())
-    return ReplicaStatus(
-        primary=primary,
-        writable=writable,
-        caught_up=not behind,
-        behind=behind,
-        lag_seconds=lag,
+    status = ReplicaStatus(
+        primary=primary, writable=not reading.read_only, caught_up=None, lag_seconds=lag
     )
+    if isinstance(answer, DBWardenError):
+        return replace(status, primary_error=answer.message)
+    behind = differing_keys(answer.rows or (), reading.rows or ())
+    return replace(status, caught_up=not behind, behind=behind)
 
 
 def differing_keys(there: Sequence[LedgerRow], here: Sequence[LedgerRow]) -> tuple[str, ...]:
