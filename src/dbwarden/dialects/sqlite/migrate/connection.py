@@ -1,7 +1,7 @@
 """Connect to SQLite, read, lock, run and cancel: the asynchronous API of a :class:`Session`."""
 
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,16 +9,13 @@ import anyio
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import (
-    Connection,
     ForeignHistory,
     LedgerAppeared,
-    NewDatabase,
     OnDone,
     PendingMigration,
-    Step,
 )
-from dbwarden.dialects.sqlite.migrate import create_database as creating
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
+from dbwarden.dialects.sqlite.migrate.create_database import create_database
 from dbwarden.dialects.sqlite.migrate.history_rows import SQLiteRows, rows_of
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
 from dbwarden.dialects.sqlite.migrate.opening import target_of
@@ -34,7 +31,6 @@ from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.waiting import LockRetries, backoff, wait_for_migrator
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, ConnectError, LockTimeout, ReadOnlyDatabase
-from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import DialectName
 
@@ -214,46 +210,19 @@ class SQLiteConnection:
         return await run_interruptible(call, self._session)
 
 
-class SQLiteDialect:
-    """SQLite, through the standard library's driver."""
-
-    name: DialectName = "sqlite"
-
-    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
-        """Split *section* into steps. Pure."""
-        return splitting.steps(migration, section)
-
-    def connect(
-        self, config: DatabaseConfig, *, read_only: bool = False
-    ) -> AbstractAsyncContextManager[Connection]:
-        """Open the database's file, and create it if it does not exist and may be written.
-
-        SQLite enforces *read_only*, which creates no file: a missing file reads as an empty
-        database. Each connection to ``:memory:`` is a database of its own.
-
-        Raises:
-            DatabaseMissing: The folder does not exist, or the URL forbids creating the file.
-            ConnectError: The file cannot be opened; has the cause and a next step.
-        """
-        return _connected(config, read_only)
-
-    def read_only_error(self, config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
-        """Return the error for a file that this user may not write."""
-        del replica
-        return ReadOnlyDatabase(
-            "the database is read-only: this user may not write its file, or its URL says so",
-            database=config.database_name,
-            next_step="Give this user write access to the file and its folder, or correct "
-            "database_url.",
-        )
-
-    async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
-        """Create the folder and file of *config*; see ``Dialect.create_database``."""
-        return await creating.create_database(config, new)
-
-
 @asynccontextmanager
-async def _connected(config: DatabaseConfig, read_only: bool) -> AsyncGenerator[Connection]:
+async def connect(
+    config: DatabaseConfig, *, read_only: bool = False
+) -> AsyncGenerator[SQLiteConnection]:
+    """Open the database's file, and create it if it does not exist and may be written.
+
+    SQLite enforces *read_only*, which creates no file: a missing file reads as an empty database.
+    Each connection to ``:memory:`` is a database of its own.
+
+    Raises:
+        DatabaseMissing: The folder does not exist, or the URL forbids creating the file.
+        ConnectError: The file cannot be opened; has the cause and a next step.
+    """
     if config.ledger_schema is not None:
         raise ConfigurationError(
             f"ledger_schema={config.ledger_schema!r}: SQLite has no namespaces",
@@ -288,6 +257,25 @@ async def opened(session: Session) -> AsyncGenerator[Session]:
     finally:
         if not session.abandoned:
             await run_cleanup(session.close)
+
+
+class SQLiteDialect:
+    """SQLite, through the standard library's driver; see ``Dialect``."""
+
+    name: DialectName = "sqlite"
+    steps = staticmethod(splitting.steps)
+    connect = staticmethod(connect)
+    create_database = staticmethod(create_database)
+
+    def read_only_error(self, config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
+        """Return the error for a file that this user may not write."""
+        del replica
+        return ReadOnlyDatabase(
+            "the database is read-only: this user may not write its file, or its URL says so",
+            database=config.database_name,
+            next_step="Give this user write access to the file and its folder, or correct "
+            "database_url.",
+        )
 
 
 DIALECT = SQLiteDialect()
