@@ -72,22 +72,9 @@ def _diff(
     changes = with_detached(changes, base, desired)
     changes, granted = with_default_privileges(changes, base, desired)
     new = links(replace(granted, existing_grants=base.existing_grants or desired.existing_grants))
-    first, rest = _namespaces_first(changes, asked)
+    targets = {rename.after.namespace for rename in asked if isinstance(rename, Rename)}
+    new_homes = [it for it in desired.of(Namespace) if it.name in targets]
+    first = [it for it in changes if isinstance(it, Create) and it.obj in new_homes]
+    rest = [it for it in changes if it not in first]
     ordered = order(rest, without_checks(old, went), without_checks(new, came))
     return (*first, *asked, *ordered)
-
-
-def _namespaces_first(
-    changes: Iterable[Change], renames: Iterable[Renaming]
-) -> tuple[list[Change], list[Change]]:
-    """Return new namespaces that are the target of a rename, and all other changes."""
-    names = {rename.after.namespace for rename in renames if isinstance(rename, Rename)}
-    first: list[Change] = []
-    rest: list[Change] = []
-    for change in changes:
-        match change:
-            case Create(obj=Namespace(name=name)) if name in names:
-                first.append(change)
-            case _:
-                rest.append(change)
-    return first, rest

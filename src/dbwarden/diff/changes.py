@@ -53,6 +53,18 @@ class _ChangeOfPart(_Change):
         return self.on if self.on is not None else self.ref.table
 
 
+class _ChangeOfObject(_ChangeOfPart):
+    """The creation or removal of an object."""
+
+    __slots__ = ()
+    obj: AnyObject
+
+    @property
+    def ref(self) -> Ref:
+        """The identity of the object."""
+        return _identity(self.obj, self.on)
+
+
 def _identity(obj: AnyObject, on: QualifiedName | None) -> Ref:
     if isinstance(obj, Part):
         assert on is not None, f"{obj.key} is a part of a table"
@@ -61,21 +73,16 @@ def _identity(obj: AnyObject, on: QualifiedName | None) -> Ref:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Create(_ChangeOfPart):
+class Create(_ChangeOfObject):
     """The creation of an object; a new table includes what its CREATE TABLE can express."""
 
     verb: ClassVar[str] = "add"
     obj: AnyObject
     on: QualifiedName | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """The identity of the object."""
-        return _identity(self.obj, self.on)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drop(_ChangeOfPart):
+class Drop(_ChangeOfObject):
     """The removal of an object; a table takes its rows and parts along.
 
     Child tables keep a column or constraint as their own if ``only`` is set. ``detached`` are
@@ -88,11 +95,6 @@ class Drop(_ChangeOfPart):
     on: QualifiedName | None = None
     only: bool = False
     detached: tuple[tuple[QualifiedName, PartitionOf], ...] = ()
-
-    @property
-    def ref(self) -> Ref:
-        """The identity of the object."""
-        return _identity(self.obj, self.on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

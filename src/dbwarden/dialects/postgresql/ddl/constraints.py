@@ -11,6 +11,7 @@ from dbwarden.dialects.postgresql.ddl.context import (
     part_comment,
 )
 from dbwarden.dialects.postgresql.ddl.names import columns
+from dbwarden.dialects.postgresql.sql.lexer import tokens
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.alterable import differing, index_keys
 from dbwarden.diff.changes import Drop
@@ -63,7 +64,7 @@ def _body(ctx: Context, constraint: Constraint) -> str:
             return f"{_foreign_key(ctx, constraint)}{deferral(constraint)}{_state(constraint)}"
         case Check():
             text = constraint.expression
-            text = text if _enclosed(text) else f"({text})"
+            text = text if _is_enclosed(text) else f"({text})"
             return f"CHECK {text}{' NO INHERIT' * constraint.no_inherit}{_state(constraint)}"
         case Exclusion():
             return constraint.definition + deferral(constraint)
@@ -74,21 +75,14 @@ def _state(constraint: Check | ForeignKey) -> str:
     return " NOT ENFORCED" * (not constraint.enforced) + valid
 
 
-def _enclosed(text: str) -> bool:
+def _is_enclosed(text: str) -> bool:
     """Return whether *text* has one pair of outer parentheses."""
-    if not (text.startswith("(") and text.endswith(")")):
-        return False
-    depth, quoted = 0, ""
-    for place, character in enumerate(text):
-        if quoted:
-            quoted = "" if character == quoted else quoted
-        elif character in "'\"":
-            quoted = character
-        elif character in "()":
-            depth += 1 if character == "(" else -1
-            if depth == 0 and place < len(text) - 1:
-                return False
-    return True
+    depth, found = 0, tokens(text)
+    for place, token in enumerate(found, start=1):
+        depth += {("sign", "("): 1, ("sign", ")"): -1}.get((token.kind, token.value), 0)
+        if depth == 0:
+            return place == len(found) > 1
+    return False
 
 
 def _key(key: Key) -> str:
