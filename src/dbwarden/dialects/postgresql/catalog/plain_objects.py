@@ -13,7 +13,7 @@ from typing import LiteralString
 from dbwarden.dialects.postgresql.catalog.queries import (
     SYSTEM,
     collation,
-    is_extension_owned,
+    is_owned,
     name_of,
 )
 
@@ -38,7 +38,7 @@ UNION ALL
 SELECT 'range type', 'pg_type'::regclass, u.oid, t.typnamespace, t.typname::text, NULL, NULL
 FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid JOIN pg_type m ON m.oid = r.rngmultitypid,
 LATERAL (VALUES (t.typarray), (m.oid), (m.typarray)) u (oid)
-WHERE NOT {is_extension_owned("pg_type", "t.oid")}
+WHERE NOT {is_owned("pg_type", "t.oid")}
 """
 
 

@@ -9,19 +9,17 @@ from typing import LiteralString
 SYSTEM: LiteralString = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
 
-def is_extension_owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
-    """Return a condition that is true if an extension owns the object."""
+def is_owned(
+    catalog: LiteralString, oid: LiteralString, kinds: LiteralString = "'e'"
+) -> LiteralString:
+    """Return a condition that is true if the object belongs to an extension.
+
+    With the *kinds* ``'e', 'i'`` it is also true if another object created it, such as the
+    functions of a range type.
+    """
     return (
         f"EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
-        f" AND e.objid = {oid} AND e.deptype = 'e')"
-    )
-
-
-def _is_internal(catalog: LiteralString, oid: LiteralString) -> LiteralString:
-    """Return a condition that is true if another object created it: functions of a range type."""
-    return (
-        f"EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
-        f" AND e.objid = {oid} AND e.deptype IN ('e', 'i'))"
+        f" AND e.objid = {oid} AND e.deptype IN ({kinds}))"
     )
 
 
@@ -44,7 +42,7 @@ def collation(oid: LiteralString) -> LiteralString:
 
 NAMESPACES: LiteralString = f"""
 SELECT n.oid::int8 AS oid, n.nspname::text AS name
-FROM pg_namespace n WHERE {SYSTEM} AND NOT {is_extension_owned("pg_namespace", "n.oid")}
+FROM pg_namespace n WHERE {SYSTEM} AND NOT {is_owned("pg_namespace", "n.oid")}
 """
 
 EXTENSIONS: LiteralString = """
@@ -77,11 +75,11 @@ LEFT JOIN pg_type b ON b.oid = t.typbasetype
 LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE {SYSTEM} AND (t.typtype IN ('e', 'd') OR c.relkind IN ('c')
       OR (t.typtype = 'b' AND t.typelem = 0))
-  AND NOT {is_extension_owned("pg_type", "t.oid")}
+  AND NOT {is_owned("pg_type", "t.oid")}
 """
 
 
-_OF_NO_EXTENSION: LiteralString = f"NOT {is_extension_owned('pg_class', 'c.oid')}"
+_OF_NO_EXTENSION: LiteralString = f"NOT {is_owned('pg_class', 'c.oid')}"
 
 
 def relations(*, members: bool) -> LiteralString:
@@ -278,7 +276,7 @@ SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name
        pg_get_functiondef(p.oid) AS definition,
        p.proacl IS NOT NULL AS granted
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE {SYSTEM} AND p.prokind <> 'a' AND NOT {_is_internal("pg_proc", "p.oid")}
+WHERE {SYSTEM} AND p.prokind <> 'a' AND NOT {is_owned("pg_proc", "p.oid", "'e', 'i'")}
 """
 
 
@@ -311,7 +309,7 @@ SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name
 FROM pg_aggregate a
 JOIN pg_proc p ON p.oid = a.aggfnoid
 JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE {SYSTEM} AND NOT {is_extension_owned("pg_proc", "p.oid")}
+WHERE {SYSTEM} AND NOT {is_owned("pg_proc", "p.oid")}
 """
 
 
