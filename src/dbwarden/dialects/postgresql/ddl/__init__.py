@@ -8,7 +8,6 @@ from dbwarden.dialects.postgresql.ddl.bodies import (
     with_unchecked_bodies,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements, context
-from dbwarden.dialects.postgresql.ddl.enums import commit_new_values
 from dbwarden.dialects.postgresql.ddl.filling import filling
 from dbwarden.dialects.postgresql.ddl.moves import find_moves
 from dbwarden.dialects.postgresql.ddl.objects import (
@@ -27,7 +26,7 @@ from dbwarden.dialects.postgresql.ddl.online import online, serving
 from dbwarden.dialects.postgresql.ddl.renaming import renaming
 from dbwarden.dialects.postgresql.ddl.retyping import retyping
 from dbwarden.dialects.postgresql.ddl.stages import with_stages
-from dbwarden.dialects.postgresql.ddl.types import rebuild_type
+from dbwarden.dialects.postgresql.ddl.types import commit_new_values, rebuild_type
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.schema import Schema

@@ -97,7 +97,12 @@ def _settings(ctx: Context, before: Code, after: Code) -> Statements:
         case View() as was, View() as view:
             yield from _columns(ctx, was.columns, view)
         case MaterializedView() as was, MaterializedView() as view:
-            yield from _storage(ctx.name(view.name), was, view)
+            alter = f"ALTER MATERIALIZED VIEW {ctx.name(view.name)}"
+            yield from set_parameters(alter, was.parameters, view.parameters)
+            yield from set_changed(alter, was, view, {"access_method": STORAGE["access_method"]})
+            if was.populated != view.populated:
+                ending = "" if view.populated else " WITH NO DATA"
+                yield f"REFRESH MATERIALIZED VIEW {ctx.name(view.name)}{ending}"
             yield from _columns(ctx, was.columns, view)
         case (Trigger() | Rule()) as was, (Trigger() | Rule()) as now:
             if was.enabled != now.enabled:
@@ -125,14 +130,6 @@ def _columns(
     for was, now in pairs:
         if now.comment != (was.comment if was is not None else None):
             yield comment(f"COLUMN {name}.{quote(now.name)}", now.comment)
-
-
-def _storage(name: str, before: MaterializedView, after: MaterializedView) -> Statements:
-    alter = f"ALTER MATERIALIZED VIEW {name}"
-    yield from set_parameters(alter, before.parameters, after.parameters)
-    yield from set_changed(alter, before, after, {"access_method": STORAGE["access_method"]})
-    if before.populated != after.populated:
-        yield f"REFRESH MATERIALIZED VIEW {name}{'' if after.populated else ' WITH NO DATA'}"
 
 
 def aggregate_arguments(aggregate: Aggregate) -> str:

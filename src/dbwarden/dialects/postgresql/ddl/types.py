@@ -1,5 +1,6 @@
 """Render types, sequences, namespaces and extensions. Pure."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from dbwarden.dialects.postgresql.ddl.tables import STORAGE
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.changes import RebuildType, Rebuilt
 from dbwarden.diff.compare import pair
-from dbwarden.diff.statements import Sql
+from dbwarden.diff.statements import PlannedStatement, Sql
 from dbwarden.schema import (
     Attribute,
     Column,
@@ -100,6 +101,23 @@ def _alter_enum(ctx: Context, before: Enum, after: Enum) -> Statements:
             where = f" BEFORE {text_literal(known[0])}" if known else ""
         known.insert(place, value)
         yield f"ALTER TYPE {name} ADD VALUE {text_literal(value)}{where}"
+
+
+_ADDS_VALUE = re.compile(r"ALTER TYPE (?P<type>.+) ADD VALUE (?P<value>'(?:[^']|'')*')")
+
+
+def commit_new_values(statements: tuple[PlannedStatement, ...]) -> tuple[PlannedStatement, ...]:
+    """Return *statements* with a separate transaction for each new value that is used later."""
+    texts = [statement.text for statement in statements]
+    result = []
+    for place, statement in enumerate(statements):
+        added = _ADDS_VALUE.match(statement.text)
+        later = texts[place + 1 :]
+        if added and any(added["value"] in text and not _ADDS_VALUE.match(text) for text in later):
+            why = "A new value can be used only after it is committed."
+            statement = replace(statement, transactional=False, why=why)
+        result.append(statement)
+    return tuple(result)
 
 
 def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
