@@ -153,8 +153,9 @@ def _waits(
     file: FileFacts, statement: StatementFacts, holding: dict[str, Lock]
 ) -> Iterator[tuple[str, Draft]]:
     first = next(iter(holding), None)
-    for use in statement.uses if first is not None else ():
-        assert first is not None
+    if first is None:
+        return
+    for use in statement.uses:
         held = f"{holding[first].name} on {file.describe(first)}"
         if _blocks_writes(use.lock) and use.name not in holding:
             sizes = (

@@ -286,9 +286,10 @@ def _unmet(
     migration: Migration, versions: Mapping[str, frozenset[Version] | None] | None
 ) -> tuple[str, ...]:
     """Return sentences about the requirements of a file that *versions* do not meet."""
+    if versions is None:
+        return ()
     found = []
-    for need in migration.requires if versions is not None else ():
-        assert versions is not None
+    for need in migration.requires:
         name = f"{need.database}@{format_version(need.version)}"
         if need.database not in versions:
             found.append(f"it requires {name}, but no database {need.database} is configured")
