@@ -1,9 +1,10 @@
 """Unify names that differ only in case, which SQLite does not distinguish. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from operator import attrgetter
+from typing import Any
 
 from dbwarden.dialects.sqlite.catalog.expressions import columns_by_name, expression
 from dbwarden.dialects.sqlite.catalog.tables import KEYS
@@ -23,8 +24,6 @@ from dbwarden.schema import (
     View,
 )
 
-N = TypeVar("N", bound=Table | View)
-
 
 def adopt_capitals(current: Schema, desired: Schema) -> Schema:
     """Return *desired* with the names it shares with *current* written as in *current*.
@@ -32,9 +31,8 @@ def adopt_capitals(current: Schema, desired: Schema) -> Schema:
     The texts of views and triggers are not changed.
     """
     here, there = _names(current), _names(desired)
-    if all(here.same_as(group, name) for group, names in there.groups.items() for name in names):
-        return desired
-    return here.schema(desired)
+    names = ((group, name) for group, found in there.groups.items() for name in found)
+    return desired if all(here.find(*it) == it[1] for it in names) else here.schema(desired)
 
 
 def _names(schema: Schema) -> "_Names":
@@ -78,9 +76,6 @@ class _Names:
             return name
         return self.known.get(group, {}).get(name.lower(), name)
 
-    def same_as(self, group: str, name: str) -> bool:
-        return self.find(group, name) == name
-
     def schema(self, desired: Schema) -> Schema:
         views = (replace(view, name=self._name(view.name)) for view in desired.of(View))
         triggers = (
@@ -89,7 +84,7 @@ class _Names:
         )
         return replace(
             desired.with_objects((*views, *triggers)),
-            tables=_sorted(self._table(table) for table in desired.tables),
+            tables=tuple(sorted(map(self._table, desired.tables), key=attrgetter("name"))),
             dependencies=tuple((self._ref(a), self._ref(b)) for a, b in desired.dependencies),
             broken=tuple((self._ref(ref), why) for ref, why in desired.broken),
         )
@@ -102,9 +97,6 @@ class _Names:
 
     def _column(self, table: QualifiedName, name: str) -> str:
         return self.find(_columns_of(table), name)
-
-    def _columns(self, table: QualifiedName, names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(self._column(table, name) for name in names)
 
     def _ref(self, ref: Ref) -> Ref:
         part = ref.part
@@ -124,7 +116,9 @@ class _Names:
                 case Column():
                     return part
                 case ForeignKey():
-                    columns = self._columns(part.references, part.referred_columns)
+                    columns = tuple(
+                        self._column(part.references, it) for it in part.referred_columns
+                    )
                     references = self._name(part.references)
                     part = replace(part, references=references, referred_columns=columns)
                 case PrimaryKey() | Unique():
@@ -138,10 +132,6 @@ class _Names:
 
         made = replace_column_names(table, word, lambda text: _spelled(text, known))
         return replace(made.map_parts(named), name=self._name(table.name))
-
-
-def _sorted(items: Iterable[N]) -> tuple[N, ...]:
-    return tuple(sorted(items, key=lambda item: item.name))
 
 
 def _spelled(text: str, known: Mapping[str, str]) -> str:
