@@ -44,14 +44,16 @@ async def import_files(config: DatabaseConfig, *, tool: SQLTool, folder: Path) -
     """
     files = await anyio.to_thread.run_sync(read_files, tool, folder)
     drafts = Drafts(config, tool, await migration_files(config))
-    new = [file for file in files if file.id not in drafts.known]
+    # Without what separates the ids in a header.
+    ids = {file.path: file.id.replace(" ", "_").replace(",", "_") for file in files}
+    new = [file for file in files if ids[file.path] not in drafts.known]
     async with open_scratch_session(config, use_cache=False) as session:
         server = await session.scratch_server()
         trial = Trial(session, drafts, await server.create(), ADVICE)
         await trial.replay_existing()
         for number, file in enumerate(new, start=1):
             telemetry.doing(f"trying {file.path.name} ({number} of {len(new)})")
-            origin = Origin(tool=tool, id=file.id.replace(" ", "_").replace(",", "_"))
+            origin = Origin(tool=tool, id=ids[file.path])
             path = drafts.path(file.name, repeatable=file.repeatable)
             await trial.add(path, _imported(config, file, origin), Expected(table=TABLE))
     return await drafts.write(server.version, len(drafts.known))

@@ -43,8 +43,8 @@ async def test_flyway(lite: DatabaseConfig, tmp_path: Path) -> None:
             "V10__vacuum.sql": "-- Upgrade\nVACUUM;\nANALYZE;\n",
             "V10__vacuum.sql.conf": "executeInTransaction=false\n",
             "later/V2_1__add_email.sql": "ALTER TABLE users ADD COLUMN email TEXT;\n",
-            "R__names.sql": "DROP VIEW IF EXISTS names;\nCREATE VIEW names AS SELECT 1 AS x;\n",
-            "R__names.sql.conf": "executeInTransaction=false\n",
+            "R__all names.sql": "DROP VIEW IF EXISTS names;\nCREATE VIEW names AS SELECT 1 AS x;\n",
+            "R__all names.sql.conf": "executeInTransaction=false\n",
             "notes.sql": "nothing",
         },
     )
@@ -54,7 +54,7 @@ async def test_flyway(lite: DatabaseConfig, tmp_path: Path) -> None:
         "primary__0001_create_users.sql",
         "primary__0002_add_email.sql",
         "primary__0003_vacuum.sql",
-        "primary__ROC__names.sql",
+        "primary__ROC__all_names.sql",
     ]
     first, second, third, view = (file.path.read_text() for file in result.files)
     assert "-- dbwarden: from flyway 1\n" in first and "DROP TABLE users;" in first
