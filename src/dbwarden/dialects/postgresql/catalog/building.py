@@ -10,7 +10,7 @@ from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.indexes import add_indexes
 from dbwarden.dialects.postgresql.catalog.parts import Parts
 from dbwarden.dialects.postgresql.catalog.rows import Rows
-from dbwarden.dialects.postgresql.catalog.tables import add_tables
+from dbwarden.dialects.postgresql.catalog.tables import tables_of
 from dbwarden.schema import QualifiedName, Schema, SchemaObject, Table
 
 
@@ -23,18 +23,22 @@ def build_schema(
     privileges: bool,
 ) -> Schema:
     """Return the schema of *rows*; the other arguments as of ``read_schema``."""
-    known, parts = Directory(), Parts()
-    directory.add_comments(known, rows.comments)
+    known = Directory(
+        comments={(row["class"], row["oid"], row["part"]): row["text"] for row in rows.comments}
+    )
+    identities = (row for row in rows.sequences if row["ownership"] == "i")
+    parts = Parts(
+        identities={(row["owner"], row["owner_column"]): row for row in identities},
+        classes={row["oid"]: row for row in rows.operator_classes},
+        collations={row["oid"]: row["name"] for row in rows.index_collations},
+    )
     directory.add_relations(known, rows.relations, frozenset(exclude))
     directory.add_types(known, rows.types)
     add_columns(known, parts, rows.columns)
     directory.add_sequences(known, rows.sequences)
-    parts.add_identities(rows.sequences)
     add_constraints(known, parts, rows.constraints)
-    parts.add_classes(rows.operator_classes, rows.index_collations)
     add_indexes(known, parts, rows.indexes)
     add_defaults(known, parts, rows.defaults)
-    add_tables(known, parts, rows)
     found = add_objects(known, parts, rows, default_namespace)
     directory.add_members(known, rows.members)
     granted = tuple(sorted(grants(known, rows), key=_sort_key))
@@ -42,7 +46,7 @@ def build_schema(
         dialect="postgresql",
         default_namespace=default_namespace,
         server_version=server_version,
-        tables=tuple(sorted(parts.tables, key=_sort_key)),
+        tables=tuple(sorted(tables_of(known, parts, rows), key=_sort_key)),
         objects=tuple(sorted((*found, *granted * privileges), key=_sort_key)),
         existing_grants=() if privileges else granted,
         dependencies=directory.dependencies(known, rows),

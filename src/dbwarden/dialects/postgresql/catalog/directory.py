@@ -61,13 +61,6 @@ class Directory:
         return tuple([names[number] for number in numbers if number in names])
 
 
-def add_comments(directory: Directory, rows: Iterable[Row]) -> None:
-    """Register comments by their objects."""
-    directory.comments.update(
-        {(row["class"], row["oid"], row["part"]): row["text"] for row in rows}
-    )
-
-
 def add_relations(
     directory: Directory, rows: Iterable[Row], exclude: Collection[QualifiedName]
 ) -> None:

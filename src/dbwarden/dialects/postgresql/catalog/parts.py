@@ -1,12 +1,12 @@
 """Collect the parts of tables from the query results. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 
 from dbwarden.dialects.postgresql.catalog.rows import Row
-from dbwarden.schema import Constraint, Index, Table
+from dbwarden.schema import Constraint, Index
 
 DEFAULT_COLLATION = 100
 
@@ -25,24 +25,14 @@ class Parts:
     indexes: defaultdict[int, list[Index]] = field(default_factory=lambda: defaultdict(list))
     identity_indexes: dict[int, str] = field(default_factory=dict)
     identities: dict[tuple[int, int], Row] = field(default_factory=dict)
+    """The sequences behind identity columns."""
     classes: dict[int, Row] = field(default_factory=dict)
+    """The operator classes of index columns."""
     collations: dict[int, str] = field(default_factory=dict)
+    """The collations of index columns."""
     column_collations: dict[tuple[int, int], int] = field(default_factory=dict)
     index_attributes: dict[int, dict[int, Row]] = field(default_factory=dict)
     """The index columns with options or a statistics target."""
-
-    tables: list[Table] = field(default_factory=list)
-
-    def add_identities(self, sequences: Iterable[Row]) -> None:
-        """Register the sequences behind identity columns, by column."""
-        for row in sequences:
-            if row["ownership"] == "i":
-                self.identities[row["owner"], row["owner_column"]] = row
-
-    def add_classes(self, classes: Iterable[Row], collations: Iterable[Row]) -> None:
-        """Register the operator classes and collations of index columns."""
-        self.classes.update({row["oid"]: row for row in classes})
-        self.collations.update({row["oid"]: row["name"] for row in collations})
 
     def columns_of(self, relation: int) -> Sequence[Row]:
         """Return the columns of a relation, in order."""

@@ -1,7 +1,7 @@
 """Convert rows to tables. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from typing import TypeVar
 
@@ -25,15 +25,15 @@ from dbwarden.schema import (
 C = TypeVar("C")
 
 
-def add_tables(directory: Directory, parts: Parts, rows: Rows) -> None:
-    """Build the tables once all their parts are known."""
+def tables_of(directory: Directory, parts: Parts, rows: Rows) -> Iterator[Table]:
+    """Yield the tables, once all their parts are known."""
     parents: defaultdict[int, list[QualifiedName]] = defaultdict(list)
     for row in rows.inheritance:
         if row["parent"] in directory.names:
             parents[row["child"]].append(directory.names[row["parent"]])
     for row in rows.relations:
         if row["kind"] in "rp" and row["oid"] in directory.names:
-            parts.tables.append(_table(directory, parts, tuple(parents.get(row["oid"], ())), row))
+            yield _table(directory, parts, tuple(parents.get(row["oid"], ())), row)
 
 
 def _table(
