@@ -6,7 +6,8 @@ import textwrap
 import anyio
 import pytest
 
-from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchDatabase, make_harmless
+from dbwarden.dialects.sqlite.scratch.replaying import make_harmless
+from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchDatabase
 from dbwarden.errors import (
     NotProven,
     StatementFailed,

@@ -17,9 +17,10 @@ from dbwarden.dialects.base import (
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
 from dbwarden.dialects.sqlite.migrate.create_database import create_database
 from dbwarden.dialects.sqlite.migrate.history_rows import SQLiteRows, rows_of
+from dbwarden.dialects.sqlite.migrate.journal import HistoryJournal
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
 from dbwarden.dialects.sqlite.migrate.opening import target_of
-from dbwarden.dialects.sqlite.migrate.runner import Run
+from dbwarden.dialects.sqlite.migrate.runner import Run, StatementExecutor
 from dbwarden.dialects.sqlite.migrate.session import FIRST_PAUSE, LONGEST_PAUSE, Session
 from dbwarden.dialects.sqlite.migrate.threads import (
     GRACE,
@@ -151,13 +152,15 @@ class SQLiteConnection:
                 ``lock_retries`` retries.
         """
         for pending in migrations:
-            run = Run(self._session, pending)
+            journal = HistoryJournal(self._session, pending)
+            executor = StatementExecutor(self._session, pending)
+            run = Run(self._session, pending, journal=journal, executor=executor)
             for step in run.remaining:
                 await self._retrying(
                     partial(run.step, step), version=pending.migration.key, step=step.number
                 )
             if not run.remaining:
-                await self._retrying(run.record_done, version=pending.migration.key)
+                await self._retrying(journal.record_all_done, version=pending.migration.key)
             await on_done(pending)
         await self._call(lambda: self._session.publish_statement(None))
 

@@ -1,10 +1,8 @@
 """Create temporary databases in memory, in which SQL is tried. No file is opened."""
 
-import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -24,12 +22,11 @@ from dbwarden.dialects.authoring import (
 from dbwarden.dialects.backfill.code import work_of_steps
 from dbwarden.dialects.backfill.running import Backfills
 from dbwarden.dialects.backfill.work import whole_table
-from dbwarden.dialects.base import PendingMigration, Statement, Step
+from dbwarden.dialects.base import PendingMigration, Step
 from dbwarden.dialects.sqlite.backfill.store import SQLiteBatches
 from dbwarden.dialects.sqlite.catalog import read_schema
-from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
 from dbwarden.dialects.sqlite.migrate.opening import Target
-from dbwarden.dialects.sqlite.migrate.runner import Run
+from dbwarden.dialects.sqlite.migrate.runner import Run, StatementExecutor
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.threads import (
     run_cleanup,
@@ -37,6 +34,7 @@ from dbwarden.dialects.sqlite.migrate.threads import (
     run_uninterrupted,
 )
 from dbwarden.dialects.sqlite.scratch.observing import Observer
+from dbwarden.dialects.sqlite.scratch.replaying import HarmlessExecutor, NoJournal, make_harmless
 from dbwarden.dialects.sqlite.scratch.sample_rows import add_rows, fingerprint
 from dbwarden.dialects.sqlite.scratch.synonyms import normalize
 from dbwarden.dialects.sqlite.scratch.tracing import Tracer
@@ -57,7 +55,6 @@ from dbwarden.schema import Schema
 T = TypeVar("T")
 
 _IN_MEMORY = Target(path=None, database=":memory:", uri=False)
-_FIRST_WORD = re.compile(r"[A-Za-z]+")
 
 
 class SQLiteScratchServer:
@@ -125,53 +122,6 @@ class InMemorySession(Session):
         old.backup(self.database)
         old.close()
         self.dirty = False
-
-
-class _Replay(Run):
-    """A run of a migration as in ``migrate``, without its history row and without other files."""
-
-    def __init__(
-        self, session: Session, work: PendingMigration, tracer: Tracer | Observer | None
-    ) -> None:
-        super().__init__(session, work)
-        self._tracer = tracer
-
-    def _record(self, sql: str, *, ends: bool = False) -> None:
-        pass
-
-    def _run_outside_transaction(self, step: Step) -> None:
-        self._execute(step.statements[0], retry_while_busy=True)
-
-    def _execute(self, statement: Statement, *, retry_while_busy: bool = False) -> None:
-        text = make_harmless(statement.text)
-        if text is None:
-            return
-        if self._tracer is not None:
-            self._tracer.before(statement.text)
-        super()._execute(replace(statement, text=text), retry_while_busy=retry_while_busy)
-        if self._tracer is not None:
-            self._tracer.after(statement)
-
-
-def make_harmless(statement: str) -> str | None:
-    """Return *statement*, or its replacement if it opens a file; ``None`` for nothing.
-
-    An attached database is replaced by an empty one in memory.
-    """
-    match = _FIRST_WORD.match(statement)
-    word = match[0].lower() if match else ""
-    if word not in ("vacuum", "attach"):
-        return statement
-    try:
-        words = tokens(statement)
-    except Unreadable:
-        return statement
-    if word == "vacuum":
-        return None if any(token.is_("INTO") for token in words) else statement
-    as_ = [place for place, token in enumerate(words) if token.is_("AS")]
-    if not as_:
-        return statement
-    return f"ATTACH ':memory:' AS {statement[words[as_[-1]].end :].strip()}"
 
 
 class SQLiteScratchDatabase:
@@ -318,7 +268,9 @@ class SQLiteScratchDatabase:
     def _run(self, work: PendingMigration, tracer: Tracer | Observer | None) -> None:
         if tracer is not None:
             tracer.begin()
-        run = _Replay(self._session, work, tracer)
+        executor = HarmlessExecutor(StatementExecutor(self._session, work), tracer)
+        journal = NoJournal(self._session, work)
+        run = Run(self._session, work, journal=journal, executor=executor)
         for step in work.steps:
             run.step(step)
 
