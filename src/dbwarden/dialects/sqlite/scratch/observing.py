@@ -90,8 +90,8 @@ class Observer:
                 step=self._steps.get(id(statement), 0),
             )
             if look is not at:
-                now = _follow(known, at, look, _tables(look))
-                changes, uses = _compare(known, now, first, last, purged)
+                tables = _follow(known, at, look, _tables(look))
+                now, changes, uses = _compare(known, tables, first, last, purged)
                 fault = _cascade(known, changes, now) if enforced else None
                 found = replace(found, changes=tuple(changes), uses=tuple(uses), fault=fault)
                 known, at = now, look
@@ -101,21 +101,23 @@ class Observer:
 
 def _compare(
     known: Mapping[Key, TableFacts],
-    now: dict[Key, TableFacts],
+    tables: Mapping[Key, TableFacts],
     first: Mapping[str, TableFacts],
     last: set[str],
     purged: str | None,
-) -> tuple[list[Change], list[TableUse]]:
-    """Return the changes of a statement, and the tables that it rewrote.
+) -> tuple[dict[Key, TableFacts], list[Change], list[TableUse]]:
+    """Return the tables after a statement, its changes, and the tables that it rewrote.
 
-    A table that arrives under the name of one that existed before the file replaces it, and gets
-    its key in *now*. A table without its name at the end of the file is a step on the way.
+    The first are *tables*, but a table that arrives under the name of one that existed before the
+    file replaces it and gets its key. A table without its name at the end of the file is a step on
+    the way.
     """
+    now = dict(tables)
     changes: list[Change] = []
     uses: list[TableUse] = []
     names = {table.name for table in known.values()}
-    for key in {**known, **now}:
-        old, new = known.get(key), now.get(key)
+    for key in {**known, **tables}:
+        old, new = known.get(key), tables.get(key)
         replaced = first.get(new.name) if new is not None and new.name not in names else None
         if new is not None and replaced is not None and replaced.key != key:
             del now[key]
@@ -131,7 +133,7 @@ def _compare(
         for table in first.values()
         if table.name == purged
     ]
-    return changes, uses
+    return now, changes, uses
 
 
 def _follow(
