@@ -14,22 +14,20 @@ from dbwarden.dialects.base import (
     OnDone,
     PendingMigration,
 )
-from dbwarden.dialects.sqlite.migrate import statement_errors as failures
 from dbwarden.dialects.sqlite.migrate.create_database import create_database
 from dbwarden.dialects.sqlite.migrate.history_rows import SQLiteRows, rows_of
 from dbwarden.dialects.sqlite.migrate.journal import HistoryJournal
-from dbwarden.dialects.sqlite.migrate.lock import LockFile
+from dbwarden.dialects.sqlite.migrate.lock import wait_for_lock
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.runner import Run, StatementExecutor
-from dbwarden.dialects.sqlite.migrate.session import FIRST_PAUSE, LONGEST_PAUSE, Session
+from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.threads import (
     GRACE,
     run_cleanup,
     run_interruptible,
-    run_uninterrupted,
 )
 from dbwarden.dialects.sqlite.sql import splitting
-from dbwarden.dialects.waiting import LockRetries, backoff, wait_for_migrator
+from dbwarden.dialects.waiting import LockRetries, backoff
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, ConnectError, LockTimeout, ReadOnlyDatabase
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
@@ -111,22 +109,11 @@ class SQLiteConnection:
             yield
             return
         try:
-            await wait_for_migrator(
-                self._config,
-                partial(self._take, lock),
-                partial(run_uninterrupted, lock.holder),
-                partial(backoff, first=FIRST_PAUSE, longest=LONGEST_PAUSE),
-            )
+            await wait_for_lock(lock, self._config)
             yield
         finally:
             if not self._session.abandoned:
                 await run_cleanup(lock.release)
-
-    async def _take(self, lock: LockFile) -> bool:
-        try:
-            return await run_uninterrupted(lock.take)
-        except OSError as error:
-            raise failures.lock_failed(self._config.database_name, lock.path, error) from error
 
     async def create_ledger(self) -> None:
         """Create the ledger if it does not exist. Requires the lock."""

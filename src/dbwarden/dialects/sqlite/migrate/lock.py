@@ -18,15 +18,22 @@ import socket
 import time
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.sqlite.migrate.statement_errors import lock_failed
+from dbwarden.dialects.sqlite.migrate.threads import run_uninterrupted
+from dbwarden.dialects.waiting import backoff, wait_for_migrator
 from dbwarden.files.disk import open_private
 from dbwarden.files.locks import try_lock, unlock
 from dbwarden.migration_history import LockHolder
 
 SUFFIX = ".dbwarden-lock"
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
+"""Seconds before the second, and between later tries to take this lock or one of SQLite's own."""
 
 _SHOWN = 300
 """The number of characters of a statement that the lock file shows."""
@@ -192,6 +199,28 @@ class LockFile:
             return True, None
         finally:
             os.close(descriptor)
+
+
+async def wait_for_lock(lock: LockFile, config: DatabaseConfig) -> None:
+    """Take *lock*, the migration lock of the database of *config*.
+
+    Raises:
+        MigratorBusy: Another migrator held it for ``migration_lock_timeout``; names it.
+        DBWardenError: The lock file cannot be created.
+    """
+
+    async def take() -> bool:
+        try:
+            return await run_uninterrupted(lock.take)
+        except OSError as error:
+            raise lock_failed(config.database_name, lock.path, error) from error
+
+    await wait_for_migrator(
+        config,
+        take,
+        partial(run_uninterrupted, lock.holder),
+        partial(backoff, first=FIRST_PAUSE, longest=LONGEST_PAUSE),
+    )
 
 
 def _read(descriptor: int) -> bytes:

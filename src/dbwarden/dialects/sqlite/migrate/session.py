@@ -16,7 +16,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import ForeignHistory
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger, open_backfills
-from dbwarden.dialects.sqlite.migrate.lock import LockFile
+from dbwarden.dialects.sqlite.migrate.lock import FIRST_PAUSE, LONGEST_PAUSE, LockFile
 from dbwarden.dialects.sqlite.migrate.opening import (
     FileState,
     Target,
@@ -40,9 +40,6 @@ T = TypeVar("T")
 _CHECK_INTERVAL = 50_000
 """Steps of SQLite's virtual machine between two checks of the clock, about a millisecond. Each
 check needs Python's global lock, so it should not be more frequent."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
-"""Seconds before the second, and between later tries to take a lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
