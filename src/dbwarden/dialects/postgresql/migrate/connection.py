@@ -80,22 +80,27 @@ class PostgresConnection:
             LedgerError: The ledger cannot be read, or the table is not a ledger.
         """
         pid = self._session.backend_pid
-        also = read_only_sql(pid) if self._read_only else "NULL"
+        side_effect = read_only_sql(pid) if self._read_only else "NULL"
         if not claim or self._lock.held or self._read_only:
             if not self._lock.held:
-                return (await self._read_status(StatusQuery(also=also))).reading
-            expression = self._fingerprints.expression
-            status = await self._read_status(StatusQuery(also=also, fingerprint=expression))
+                return (await self._read_status(StatusQuery(side_effect_sql=side_effect))).reading
+            query = StatusQuery(
+                side_effect_sql=side_effect, fingerprint=self._fingerprints.expression
+            )
+            status = await self._read_status(query)
             self._fingerprints.stored = status.has_fingerprints
             return status.reading
         self._lock.held = None
         try:
             claim_sql = self._address.claim_sql(pid)
-            status = await self._read_status(StatusQuery(also=also, also_without_ledger=claim_sql))
+            query = StatusQuery(
+                side_effect_sql=side_effect, side_effect_without_ledger_sql=claim_sql
+            )
+            status = await self._read_status(query)
         except LedgerError:
             self._lock.held = False
             raise
-        self._lock.held = status.also
+        self._lock.held = status.side_effect_done
         return status.reading
 
     async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
@@ -108,14 +113,14 @@ class PostgresConnection:
             LedgerError: As for ``read``.
         """
         if not self._lock.held:
-            query = StatusQuery(where=False, row_ids=tuple(sorted(row_ids)))
+            query = StatusQuery(include_namespace=False, row_ids=tuple(sorted(row_ids)))
             return (await self._read_status(query)).reading
         release, record = self._address.release_sql(), await self._fingerprints.record_sql()
         self._lock.held = None
-        query = StatusQuery(also=release, row_ids=tuple(sorted(row_ids)), record=record)
+        query = StatusQuery(side_effect_sql=release, row_ids=tuple(sorted(row_ids)), record=record)
         status = await self._read_status(query)
         self._lock.held = False
-        if not status.also:
+        if not status.side_effect_done:
             report_lost_lock()
         return status.reading
 
@@ -159,7 +164,7 @@ class PostgresConnection:
         return await read_foreign_ids(self._session.lines, history)
 
     async def _read_status(self, query: StatusQuery) -> StatusReply:
-        query = replace(query, alone=True)
+        query = replace(query, own_transaction=True)
         ask, address = self._session.lines, self._address
         try:
             status = await read_status(ask, address, self._name, query)
@@ -174,7 +179,7 @@ class PostgresConnection:
             # Only the first read shows the database's own setting; it made the session read-only.
             reading = replace(status.reading, read_only=self._status.reading.read_only)
             status = replace(status, reading=reading)
-        if query.where:
+        if query.include_namespace:
             self._status = status
         return status
 

@@ -132,9 +132,12 @@ class LedgerAddress:
         """Return a statement that fails with a division by zero if the ledger exists."""
         return f"SELECT 1 / (to_regclass({literal(self.lookup_name)}) IS NULL)::int;"
 
-    def held_sql(self, namespace: str, *, alone: bool) -> str:
-        """Return a condition: another session holds the lock of the ledger in *namespace* (SQL)."""
-        condition = _HELD_TRIED if alone else _HELD
+    def held_sql(self, namespace: str, *, own_transaction: bool) -> str:
+        """Return a condition: another session holds the lock of the ledger in *namespace* (SQL).
+
+        *own_transaction* allows a cheaper one, whose statement must be its own transaction.
+        """
+        condition = _HELD_TRIED if own_transaction else _HELD
         return condition.format(lock_class=LOCK_CLASS, lock_key=self._lock_key(namespace))
 
     def inside(self, namespace: str) -> str:
@@ -169,20 +172,21 @@ class StatusQuery:
     """The options of a status query.
 
     Attributes:
-        alone: Each query is a transaction by itself.
-        also: A condition with a side effect, evaluated last. The rows show what others committed
-            before the statement began, but not that side effect.
-        also_without_ledger: The same if there is no ledger yet; by default *also*.
-        where: Return the ledger's namespace, which is needed for writing.
+        own_transaction: Each query is a transaction by itself.
+        side_effect_sql: A condition with a side effect, evaluated last. The rows show what others
+            committed before the statement began, but not that side effect.
+        side_effect_without_ledger_sql: The same if there is no ledger yet; by default
+            *side_effect_sql*.
+        include_namespace: Return the ledger's namespace, which is needed for writing.
         row_ids: Rows to read in addition to the live ones, in their order.
         fingerprint: An expression for the fingerprint, to read after the fingerprints of each row.
-        record: A statement of ``record_fingerprint_sql`` to run before *also*.
+        record: A statement of ``record_fingerprint_sql`` to run before the side effect.
     """
 
-    alone: bool = False
-    also: str = "NULL"
-    also_without_ledger: str | None = None
-    where: bool = True
+    own_transaction: bool = False
+    side_effect_sql: str = "NULL"
+    side_effect_without_ledger_sql: str | None = None
+    include_namespace: bool = True
     row_ids: tuple[int, ...] = ()
     fingerprint: str | None = None
     record: str | None = None
@@ -201,21 +205,21 @@ def status_sql(address: LedgerAddress, query: StatusQuery, *, rows: bool = True)
     the server refuses it if there is no ledger, and returns nothing if that is empty. Otherwise
     one line is returned, without a row.
     """
-    also, opening = query.also, ""
+    side_effect, opening = query.side_effect_sql, ""
     if query.record is not None:
-        also = f"(SELECT count(*) FROM recorded) >= 0 AND {also}"
+        side_effect = f"(SELECT count(*) FROM recorded) >= 0 AND {side_effect}"
         opening = f"WITH recorded AS ({query.record}) "
     values, tables = _ROWS, f"{address.lookup_name} l{_WITHOUT_FORMAT}"
     if query.fingerprint is not None:
         values += f"{_FINGERPRINTS}, (SELECT {query.fingerprint})"
         tables += _WITHOUT_FINGERPRINTS
     namespace = address.existing_namespace_sql if rows else address.namespace_sql
-    there = "true" if rows else address.namespace_exists_sql
-    where = f"(SELECT {namespace})" if query.where else "NULL"
-    held = address.held_sql(namespace, alone=query.alone)
-    read = f", {values} FROM {tables}{_live(query.row_ids)}" if rows else ""
-    return f"""{opening}SELECT pg_backend_pid(), {_SERVER}, {there},
-  {where}, (SELECT {held}), (SELECT {also}){read}"""
+    namespace_exists = "true" if rows else address.namespace_exists_sql
+    namespace_value = f"(SELECT {namespace})" if query.include_namespace else "NULL"
+    held = address.held_sql(namespace, own_transaction=query.own_transaction)
+    row_columns = f", {values} FROM {tables}{_live(query.row_ids)}" if rows else ""
+    return f"""{opening}SELECT pg_backend_pid(), {_SERVER}, {namespace_exists},
+  {namespace_value}, (SELECT {held}), (SELECT {side_effect}){row_columns}"""
 
 
 def _live(row_ids: tuple[int, ...]) -> str:

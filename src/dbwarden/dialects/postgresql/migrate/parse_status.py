@@ -42,7 +42,7 @@ class StatusReply:
 
     ``reading`` lacks the holder and the replica, which need another query. ``held`` is true if
     another session seems to hold the lock, ``recovering`` if the server replays the changes of
-    another one. ``also`` is the value of the additional condition. ``namespace_exists`` is false
+    another one. ``side_effect_done`` is the value of ``StatusQuery.side_effect_sql``. ``namespace_exists`` is false
     if there is no ledger because its configured namespace is missing. ``has_fingerprints`` is true
     if the ledger is known to have the columns of fingerprints.
     """
@@ -51,7 +51,7 @@ class StatusReply:
     backend_pid: int
     held: bool
     recovering: bool
-    also: bool = False
+    side_effect_done: bool = False
     namespace_exists: bool = True
     has_fingerprints: bool = False
 
@@ -62,25 +62,23 @@ def parse_status_lines(lines: Lines, database: DatabaseName | None = None) -> St
     Raises:
         LedgerError: A row of *database*'s ledger is invalid.
     """
-    pid, version, recovering, read_only, there, namespace, held, also = lines[0][:_STATUS_COLUMNS]
+    server, row = lines[0][:_STATUS_COLUMNS], lines[0][_STATUS_COLUMNS:]
+    pid, version, recovering, read_only, namespace_exists, namespace, held, side_effect = server
     reading = Reading(
         server_version=version,
         namespace=namespace,
-        rows=None
-        if len(lines[0]) == _STATUS_COLUMNS
-        else _rows([line[_STATUS_COLUMNS:] for line in lines], database),
+        rows=_rows([line[_STATUS_COLUMNS:] for line in lines], database) if row else None,
         holder=None,
         read_only=read_only == "on" or _true(recovering),
-        fingerprint=_fingerprint(lines[0][_STATUS_COLUMNS:]),
+        fingerprint=_fingerprint(row),
     )
-    row = lines[0][_STATUS_COLUMNS:]
     return StatusReply(
         reading=reading,
         backend_pid=int(pid),
         held=_true(held),
         recovering=_true(recovering),
-        also=_true(also),
-        namespace_exists=_true(there),
+        side_effect_done=_true(side_effect),
+        namespace_exists=_true(namespace_exists),
         has_fingerprints=len(row) > _ROW_COLUMNS and row[-2] != NO_COLUMNS,
     )
 

@@ -113,7 +113,8 @@ async def _first(
         if refused.sqlstate not in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
             raise
         exists = False
-        query = replace(query, also=query.also_without_ledger or query.also)
+        side_effect = query.side_effect_without_ledger_sql or query.side_effect_sql
+        query = replace(query, side_effect_sql=side_effect)
     if lines:
         return parse_status_lines(lines, database)
     lines = await ask(status_sql(address, query, rows=False))
