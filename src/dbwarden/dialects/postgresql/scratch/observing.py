@@ -53,7 +53,7 @@ class Observer:
 
     ``spelled`` returns the text to send for a statement; an empty one is not sent. ``repair``
     tries to create the role that an error misses. At most ``_batch_size`` INSERT statements are
-    sent and observed together.
+    sent and observed together: one after the first failure.
     """
 
     raw: asyncpg.Connection
@@ -111,29 +111,37 @@ class Observer:
         """
         size = len(statements)
         while True:
-            known, facts = dict(self.known), len(self.facts)
-            try:
-                await self._transaction(step, statements[:size], unsafe=unsafe)
-            except _Interrupted as error:
-                self.known, self.facts[facts:] = known, []
-                cause = error.cause
-                if self._batch_size > 1:  # find the statement
-                    self._batch_size = 1
-                elif isinstance(cause, asyncpg.UnsafeNewEnumValueUsageError) and error.at:
-                    size = error.at
-                elif step.transactional or cause.sqlstate not in _ENDS_TRANSACTIONS:
-                    if not await self.repair(cause):
-                        raise Refused(cause, statements[error.at][0]) from cause
-                else:
-                    for item, text in statements[:size]:
-                        await self._alone(step, item, text)
-                    return size
-            else:
+            failure = await self._transaction(step, statements[:size], unsafe=unsafe)
+            if failure is None:
                 return size
+            cause = failure.cause
+            if isinstance(cause, asyncpg.UnsafeNewEnumValueUsageError) and failure.at:
+                size = failure.at
+            elif not step.transactional and cause.sqlstate in _ENDS_TRANSACTIONS:
+                for item, text in statements[:size]:
+                    await self._alone(step, item, text)
+                return size
+            elif not await self.repair(cause):
+                raise Refused(cause, statements[failure.at][0]) from cause
 
     async def _transaction(
         self, step: Step, statements: Sequence[tuple[Statement, str]], *, unsafe: bool
-    ) -> None:
+    ) -> "_Failure | None":
+        """Run *statements* in one transaction; return the failure that rolled it back, if any.
+
+        If INSERTs were sent together, all are run again one by one to find the one that failed.
+        The rest of the file is then run one by one, too, so that this happens once in a file.
+        """
+        failure = await self._try_transaction(step, statements, unsafe=unsafe)
+        if failure is not None and self._batch_size > 1:
+            self._batch_size = 1
+            failure = await self._try_transaction(step, statements, unsafe=unsafe)
+        return failure
+
+    async def _try_transaction(
+        self, step: Step, statements: Sequence[tuple[Statement, str]], *, unsafe: bool
+    ) -> "_Failure | None":
+        known, facts_before = dict(self.known), len(self.facts)
         at = 0
         await self.raw.execute("BEGIN")
         try:
@@ -145,7 +153,10 @@ class Observer:
             await self.raw.execute("COMMIT")
         except asyncpg.PostgresError as error:
             await self.raw.execute("ROLLBACK")
-            raise _Interrupted(error, min(at, len(statements) - 1)) from error
+            self.known = known
+            del self.facts[facts_before:]
+            return _Failure(error, min(at, len(statements) - 1))
+        return None
 
     async def _alone(self, step: Step, statement: Statement, text: str) -> None:
         """Run a statement outside of any transaction, where its locks cannot be read."""
@@ -276,13 +287,12 @@ class Observer:
         )
 
 
-class _Interrupted(Exception):
-    """A transaction was rolled back because of the statement *at*."""
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An error of the statement at place ``at``, for which its transaction was rolled back."""
 
-    def __init__(self, cause: asyncpg.PostgresError, at: int) -> None:
-        self.cause = cause
-        self.at = at
-        super().__init__(str(cause))
+    cause: asyncpg.PostgresError
+    at: int
 
 
 # -- decisions, without I/O ----------------------------------------------------------------------
