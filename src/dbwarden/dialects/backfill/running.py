@@ -218,12 +218,12 @@ class Backfills:
         if not found:
             await self._end_cycle(work, row, table)
             return BatchDone(row=await self._row(work))
-        sent = time.monotonic()
+        limit_sent = time.monotonic()
         await self._session.limit_statements(row.key, limit)
-        begun = time.monotonic()
+        change_sent = time.monotonic()
+        round_trip = change_sent - limit_sent  # setting the limit takes no time on the server
         await self._change(work, found, row.batches + 1)
-        # Without the way to the server and back, as long as that of the limit.
-        busy = max(0.0, time.monotonic() - begun - (begun - sent))
+        busy = max(0.0, time.monotonic() - change_sent - round_trip)
         ms = (time.monotonic() - began) * 1000
         moved = self._progress.batch_sql(row, found, size, ms)
         return BatchDone(row=await self._session.move(row.key, moved), rows=found.rows, busy=busy)
