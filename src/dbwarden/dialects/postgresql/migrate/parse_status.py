@@ -42,9 +42,9 @@ class StatusReply:
 
     ``reading`` lacks the holder and the replica, which need another query. ``held`` is true if
     another session seems to hold the lock, ``recovering`` if the server replays the changes of
-    another one. ``side_effect_done`` is the value of ``StatusQuery.side_effect_sql``. ``namespace_exists`` is false
-    if there is no ledger because its configured namespace is missing. ``has_fingerprints`` is true
-    if the ledger is known to have the columns of fingerprints.
+    another one. ``side_effect_done`` is the value of ``StatusQuery.side_effect_sql``.
+    ``namespace_exists`` is false if there is no ledger because its configured namespace is missing.
+    ``has_fingerprints`` is true if the ledger is known to have the columns of fingerprints.
     """
 
     reading: Reading
