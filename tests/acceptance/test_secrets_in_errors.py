@@ -25,7 +25,7 @@ from dbwarden import errors
 from dbwarden.cli.app import run
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects import postgresql
-from dbwarden.dialects.postgresql.migrate import connection
+from dbwarden.dialects.postgresql.migrate import dialect
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import DBWardenError
 from dbwarden.fastapi import get_session, migration_context
@@ -209,7 +209,7 @@ def an_unknown_tenant(site: Site) -> Iterator[Act]:
 def no_driver(site: Site) -> Iterator[Act]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delitem(vars(postgresql), "DIALECT", raising=False)
-        patch.delitem(sys.modules, connection.__name__)
+        patch.delitem(sys.modules, dialect.__name__)
         for name, module in list(sys.modules.items()):  # those that cannot be imported again
             if name.startswith("dbwarden.dialects.") and "asyncpg" in vars(module):
                 patch.delitem(sys.modules, name)

@@ -11,7 +11,8 @@ import asyncpg
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration
-from dbwarden.dialects.postgresql.migrate.connection import DIALECT, PostgresConnection
+from dbwarden.dialects.postgresql.migrate.connection import PostgresConnection
+from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import parse
 from dbwarden.types import DatabaseName, Direction

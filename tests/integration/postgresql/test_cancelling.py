@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.errors import TimedOut
 from dbwarden.migration_history import State
 from tests.conftest import MakeConfig

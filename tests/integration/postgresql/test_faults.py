@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import ConnectError, ConnectionLost
 from dbwarden.migration_history import State

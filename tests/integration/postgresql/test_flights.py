@@ -15,7 +15,7 @@ import pytest
 import dbwarden
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import LedgerAppeared
-from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import LedgerError, ReadOnlyDatabase, StatementFailed
 from dbwarden.operations.migrate import MigrateResult

@@ -7,7 +7,7 @@ import pytest
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate import lock as locks
-from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.errors import LedgerError, MigratorBusy
 from dbwarden.migration_history import LockHolder
 from dbwarden.telemetry import Event

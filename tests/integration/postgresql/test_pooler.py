@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import ConnectError, DatabaseMissing, PoolerDetected
 from tests.conftest import MakeConfig

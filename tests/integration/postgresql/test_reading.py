@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase
 from dbwarden.migration_history import Reading, ReplicaState, State

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from dbwarden.errors import MissingDriver
 
 if TYPE_CHECKING:
-    from dbwarden.dialects.postgresql.migrate.connection import DIALECT as DIALECT
+    from dbwarden.dialects.postgresql.migrate.dialect import DIALECT as DIALECT
 
 
 def __getattr__(name: str) -> Any:
@@ -13,7 +13,7 @@ def __getattr__(name: str) -> Any:
     if name != "DIALECT":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+        from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
     except ModuleNotFoundError as error:
         if error.name != "asyncpg":
             raise

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dbwarden.dialects.sqlite.migrate.connection import DIALECT
+    from dbwarden.dialects.sqlite.migrate.dialect import DIALECT
 
 __all__ = ["DIALECT"]
 
@@ -11,6 +11,6 @@ __all__ = ["DIALECT"]
 def __getattr__(name: str) -> object:
     if name != "DIALECT":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dbwarden.dialects.sqlite.migrate.connection import DIALECT
+    from dbwarden.dialects.sqlite.migrate.dialect import DIALECT
 
     return DIALECT

@@ -1,4 +1,4 @@
-"""Connect to PostgreSQL, read the status, lock, run migrations and cancel.
+"""Read the status of a PostgreSQL database, lock it, run migrations and cancel.
 
 Write-path modules are imported lazily so that read-only commands start fast.
 """
@@ -8,18 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import anyio
-
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import (
     ForeignHistory,
     LedgerAppeared,
-    NewDatabase,
     OnDone,
     PendingMigration,
-    Step,
 )
-from dbwarden.dialects.postgresql.migrate.connecting import open_session
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LedgerAddress,
     StatusQuery,
@@ -43,10 +38,9 @@ from dbwarden.dialects.postgresql.migrate.status_query import (
     read_history,
     read_status,
 )
-from dbwarden.errors import LedgerError, ReadOnlyDatabase
-from dbwarden.files.migration import Migration, Section
+from dbwarden.errors import LedgerError
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
-from dbwarden.types import DatabaseName, DialectName
+from dbwarden.types import DatabaseName
 
 if TYPE_CHECKING:
     from dbwarden.dialects.backfill.running import Backfills
@@ -352,44 +346,3 @@ class PostgresConnection:
     @property
     def _name(self) -> DatabaseName:
         return self._config.database_name
-
-
-class PostgresDialect:
-    """PostgreSQL 14 and newer; see ``Dialect``."""
-
-    name: DialectName = "postgresql"
-
-    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
-        """Split *section* into steps; see ``Dialect.steps``."""
-        from dbwarden.dialects.postgresql.sql import splitting
-
-        return splitting.steps(migration, section)
-
-    @asynccontextmanager
-    async def connect(
-        self, config: DatabaseConfig, *, read_only: bool = False
-    ) -> AsyncGenerator[PostgresConnection]:
-        """Connect within ``config.connect_timeout`` seconds; see ``Dialect.connect``."""
-        session = await open_session(config, read_only=read_only)
-        connection = PostgresConnection(session, config, read_only=read_only)
-        try:
-            yield connection
-        finally:
-            if not connection.hang_up():
-                with anyio.CancelScope(shield=True):
-                    await connection.close()
-
-    def read_only_error(self, config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
-        """Return the error for a standby or a read-only user; see ``Dialect.read_only_error``."""
-        from dbwarden.dialects.postgresql.migrate.connect_errors import read_only
-
-        return read_only(config.database_name, replica=replica)
-
-    async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
-        """Create the database of *config*; see ``Dialect.create_database``."""
-        from dbwarden.dialects.postgresql.migrate import create_database as creating
-
-        return await creating.create_database(config, new)
-
-
-DIALECT = PostgresDialect()

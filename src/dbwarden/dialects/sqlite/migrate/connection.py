@@ -1,4 +1,4 @@
-"""Connect to SQLite, read, lock, run and cancel: the asynchronous API of a :class:`Session`."""
+"""Read, lock, run and cancel on SQLite: the asynchronous API of a :class:`Session`."""
 
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import (
     ForeignHistory,
     LedgerAppeared,
     OnDone,
     PendingMigration,
 )
-from dbwarden.dialects.sqlite.migrate.create_database import create_database
 from dbwarden.dialects.sqlite.migrate.history_rows import SQLiteRows, rows_of
 from dbwarden.dialects.sqlite.migrate.journal import HistoryJournal
 from dbwarden.dialects.sqlite.migrate.lock import wait_for_lock
-from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.runner import Run, StatementExecutor
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.threads import (
@@ -26,12 +23,9 @@ from dbwarden.dialects.sqlite.migrate.threads import (
     run_cleanup,
     run_interruptible,
 )
-from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.waiting import LockRetries, backoff
-from dbwarden.dialects.writer import Writer
-from dbwarden.errors import ConfigurationError, ConnectError, LockTimeout, ReadOnlyDatabase
+from dbwarden.errors import ConnectError, LockTimeout
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
-from dbwarden.types import DialectName
 
 if TYPE_CHECKING:
     from dbwarden.dialects.backfill.running import Backfills
@@ -201,31 +195,6 @@ class SQLiteConnection:
 
 
 @asynccontextmanager
-async def connect(
-    config: DatabaseConfig, *, read_only: bool = False
-) -> AsyncGenerator[SQLiteConnection]:
-    """Open the database's file, and create it if it does not exist and may be written.
-
-    SQLite enforces *read_only*, which creates no file: a missing file reads as an empty database.
-    Each connection to ``:memory:`` is a database of its own.
-
-    Raises:
-        DatabaseMissing: The folder does not exist, or the URL forbids creating the file.
-        ConnectError: The file cannot be opened; has the cause and a next step.
-    """
-    if config.ledger_schema is not None:
-        raise ConfigurationError(
-            f"ledger_schema={config.ledger_schema!r}: SQLite has no namespaces",
-            database=config.database_name,
-            next_step="Remove ledger_schema from its database_config; ledger_table names it.",
-        )
-    url = await config.resolve_url(migrating=not read_only)
-    writer = Writer.this_process()
-    async with opened(Session(config, target_of(url), writer, read_only=read_only)) as session:
-        yield SQLiteConnection(session)
-
-
-@asynccontextmanager
 async def opened(session: Session) -> AsyncGenerator[Session]:
     """Open *session* within the ``connect_timeout`` of its database, and close it at the end.
 
@@ -247,25 +216,3 @@ async def opened(session: Session) -> AsyncGenerator[Session]:
     finally:
         if not session.abandoned:
             await run_cleanup(session.close)
-
-
-class SQLiteDialect:
-    """SQLite, through the standard library's driver; see ``Dialect``."""
-
-    name: DialectName = "sqlite"
-    steps = staticmethod(splitting.steps)
-    connect = staticmethod(connect)
-    create_database = staticmethod(create_database)
-
-    def read_only_error(self, config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
-        """Return the error for a file that this user may not write."""
-        del replica
-        return ReadOnlyDatabase(
-            "the database is read-only: this user may not write its file, or its URL says so",
-            database=config.database_name,
-            next_step="Give this user write access to the file and its folder, or correct "
-            "database_url.",
-        )
-
-
-DIALECT = SQLiteDialect()

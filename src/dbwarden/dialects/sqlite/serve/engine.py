@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.dialects.sqlite.migrate.connection import DIALECT
+from dbwarden.dialects.sqlite.migrate.dialect import DIALECT
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger, open_backfills
 from dbwarden.dialects.sqlite.migrate.statement_errors import primary_code
 from dbwarden.errors import ConnectError, DBWardenError, TimedOut
