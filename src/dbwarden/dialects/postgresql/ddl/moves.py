@@ -36,6 +36,7 @@ from dbwarden.schema import (
     object_name,
     ref_of,
 )
+from dbwarden.schema import Sequence as SchemaSequence
 from dbwarden.schema.closure import reachable
 
 MOVABLE = frozenset(
@@ -302,6 +303,8 @@ def obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[s
         yield "it becomes or stops being an identity column as well"
     if move.before.generated or move.after.generated:
         yield "it is a generated column"
+    if _replica_columns(ctx.current, move) != _replica_columns(ctx.desired, move):
+        yield "it joins or leaves the replica identity as well"
     if move.before.not_null_state or move.after.not_null_state:
         yield "its NOT NULL is NOT VALID or NO INHERIT"
     own_ref = table.column_ref(move.before.name)
@@ -311,6 +314,8 @@ def obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[s
                 yield f"the exclusion constraint {item.name} uses it"
             case Key(without_overlaps=True):
                 yield f"the constraint {item.name} WITHOUT OVERLAPS uses it"
+    owners = {ref_of(ObjectKind.COLUMN, move.table, it.name) for it in (move.before, move.after)}
+    yield from _moved_sequences(changes, owners)
     yield from _users(ctx, changes, move)
 
 
@@ -326,6 +331,38 @@ def late_readers(ctx: Context, changes: Sequence[Change], start: AbstractSet[Ref
         match change:
             case Drop(obj=View() | Routine()) if change.ref in readers - made:
                 yield f"{change.ref} uses it and is dropped as well"
+
+
+def _replica_columns(schema: Schema, move: Move) -> frozenset[str]:
+    """Return the columns of the index that is the replica identity of the moved column's table."""
+    table = schema.table(move.table)
+    if table is None or table.replica_index is None:
+        return frozenset()
+    index = next((it for it in _items(table) if it.name == table.replica_index), None)
+    match index:
+        case Index():
+            return frozenset(key.column for key in index.columns if key.column is not None)
+        case Key():
+            return frozenset(index.columns)
+        case _:
+            return frozenset()
+
+
+def _moved_sequences(changes: Sequence[Change], owners: AbstractSet[Ref]) -> Iterator[str]:
+    """Yield the sequences that *owners* get or lose."""
+    for change in changes:
+        match change:
+            case (
+                Create(obj=SchemaSequence(owned_by=owner))
+                | Drop(obj=SchemaSequence(owned_by=owner))
+            ):
+                moved = {owner}
+            case Alter(before=SchemaSequence(owned_by=was), after=SchemaSequence(owned_by=now)):
+                moved = {was, now} if was != now else set()
+            case _:
+                continue
+        if moved & owners:
+            yield f"it gets or loses the {change.ref} as well"
 
 
 def _users(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[str]:
