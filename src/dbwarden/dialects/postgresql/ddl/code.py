@@ -4,13 +4,13 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from dbwarden.dialects.clauses import clause, default_setting, set_changed
-from dbwarden.dialects.postgresql.ddl.constraints import (
-    add_index,
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements, comment, ref_sql
+from dbwarden.dialects.postgresql.ddl.indexes import add_index
+from dbwarden.dialects.postgresql.ddl.parameters import (
     parameters,
     set_parameters,
     statistics_target,
 )
-from dbwarden.dialects.postgresql.ddl.context import Context, Statements, comment, ref_sql
 from dbwarden.dialects.postgresql.ddl.tables import STORAGE
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.alterable import differing

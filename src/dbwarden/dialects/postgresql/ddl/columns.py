@@ -5,7 +5,6 @@ from dataclasses import replace
 from dbwarden.dialects.clauses import Settings, clause, generated_clause, set_changed
 from dbwarden.dialects.postgresql.ddl.capacity import Effect, conversion_effect
 from dbwarden.dialects.postgresql.ddl.casts import cast, without_modifier
-from dbwarden.dialects.postgresql.ddl.constraints import set_parameters, statistics_target
 from dbwarden.dialects.postgresql.ddl.context import (
     LARGEST,
     Context,
@@ -21,6 +20,7 @@ from dbwarden.dialects.postgresql.ddl.not_null import (
     nullability,
     set_not_null,
 )
+from dbwarden.dialects.postgresql.ddl.parameters import set_parameters, statistics_target
 from dbwarden.dialects.postgresql.ddl.zones import depends_on_zone, zone_conversion
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.statements import Sql

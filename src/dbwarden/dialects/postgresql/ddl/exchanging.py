@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.columns import identity_clause
-from dbwarden.dialects.postgresql.ddl.constraints import after_constraint, after_index
+from dbwarden.dialects.postgresql.ddl.constraints import after_constraint
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements, ref_sql
 from dbwarden.dialects.postgresql.ddl.filling import drop_trigger
+from dbwarden.dialects.postgresql.ddl.indexes import after_index
 from dbwarden.dialects.postgresql.ddl.moves import Copy, Move
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.dialects.postgresql.ddl.not_null import check_filled, drop_check_filled

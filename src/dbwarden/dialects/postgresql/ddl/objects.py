@@ -9,19 +9,14 @@ from dbwarden.dialects.postgresql.ddl.code import (
     create_code,
 )
 from dbwarden.dialects.postgresql.ddl.columns import add_column, alter_column, lost_values
-from dbwarden.dialects.postgresql.ddl.constraints import (
-    add_constraint,
-    add_index,
-    alter_constraint,
-    alter_index,
-    drop_index,
-)
+from dbwarden.dialects.postgresql.ddl.constraints import add_constraint, alter_constraint
 from dbwarden.dialects.postgresql.ddl.context import (
     Context,
     Statements,
     comment,
     ref_sql,
 )
+from dbwarden.dialects.postgresql.ddl.indexes import add_index, alter_index, drop_index
 from dbwarden.dialects.postgresql.ddl.names import in_namespace
 from dbwarden.dialects.postgresql.ddl.plain_objects import alter_plain, create_plain, drop_plain
 from dbwarden.dialects.postgresql.ddl.privileges import change_privileges

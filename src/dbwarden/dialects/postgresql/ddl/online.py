@@ -10,12 +10,11 @@ from typing import TypeVar
 
 from dbwarden.dialects.postgresql.ddl.constraints import (
     after_constraint,
-    after_index,
     constraint_clause,
     deferral,
-    index_text,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
+from dbwarden.dialects.postgresql.ddl.indexes import after_index, index_text
 from dbwarden.dialects.postgresql.ddl.not_null import VALIDATED_SEPARATELY
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import Change, Create, Drop

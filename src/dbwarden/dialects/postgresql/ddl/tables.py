@@ -6,10 +6,9 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     add_constraint,
     after_constraint,
     constraint_clause,
-    parameters,
-    set_parameters,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
+from dbwarden.dialects.postgresql.ddl.parameters import parameters, set_parameters
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.inheritance import reaches_children
 from dbwarden.errors import UnsupportedChange
