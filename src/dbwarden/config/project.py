@@ -1,16 +1,17 @@
 """Select among the databases of one configuration file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from dbwarden.config.libpq import namespace_of
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.names import did_you_mean
-from dbwarden.config.tenants import MIN_RELOAD_INTERVAL, TenantFamily
+from dbwarden.config.tenants import MIN_RELOAD_INTERVAL, SAMPLE, TenantFamily
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.errors import UnknownDatabase, UnknownTenant, UsageError
+from dbwarden.errors import ConfigurationError, UnknownDatabase, UnknownTenant, UsageError
 from dbwarden.secrets import redact
 
 Declared = DatabaseConfig | TenantFamily
@@ -33,10 +34,10 @@ class Project:
     path: Path
     root: Path
     declared: tuple[Declared, ...]
-    by_target: dict[bool, dict[str, list[tuple[Declared, DatabaseURL]]]] = field(
+    _by_target: dict[bool, dict[str, list[tuple[Declared, DatabaseURL]]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    """What :func:`dbwarden.config.neighbours.neighbours` has found out."""
+    """A cache of :meth:`_declared_by_target`."""
 
     def __post_init__(self) -> None:
         declared = tuple(self._with_project(item) for item in self.declared)
@@ -268,6 +269,38 @@ class Project:
             f"no database {redact(repr(name))} is configured{did_you_mean(name, known)}",
             next_step=f"Configured are: {listed}.",
         )
+
+    def foreign_namespaces(self, config: DatabaseConfig) -> Iterator[re.Pattern[str]]:
+        """Yield a pattern for the namespaces that each other database has in that of *config*."""
+        own = config.url
+        if own is None or own.target is None:
+            return
+        mine = namespace_of(own)
+        for item, url in self._declared_by_target(dev=config.dev).get(own.target, ()):
+            theirs = re.escape(namespace_of(url))
+            if isinstance(item, TenantFamily):
+                theirs = theirs.replace(SAMPLE, f"(?:{item.pattern.ids.pattern})")
+            elif namespace_of(url) == mine:
+                continue
+            yield re.compile(f"(?!{re.escape(mine)}$)(?:{theirs})")
+
+    def _declared_by_target(
+        self, *, dev: bool
+    ) -> Mapping[str, Sequence[tuple[Declared, DatabaseURL]]]:
+        """Return what is declared, by physical database."""
+        if (known := self._by_target.get(dev)) is not None:
+            return known
+        found: dict[str, list[tuple[Declared, DatabaseURL]]] = {}
+        for item in self.declared:
+            config = item.template if isinstance(item, TenantFamily) else item
+            try:
+                url = (config.for_dev() if dev else config).url
+            except ConfigurationError:  # no development database of this kind
+                continue
+            if url is not None and (target := url.target) is not None:
+                found.setdefault(target, []).append((item, url))
+        self._by_target[dev] = found
+        return found
 
 
 def is_glob(name: str) -> bool:

@@ -6,7 +6,6 @@ They are no drift, no migration drops them, and ``baseline`` does not write them
 from dbwarden.authoring.collect.set_up import set_up_of
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.authoring.subsets import keep_only
-from dbwarden.config.neighbours import neighbours
 from dbwarden.schema import Namespace, ObjectKind, Ref, Schema
 
 
@@ -23,7 +22,7 @@ async def read_live(session: ScratchSession, files_schema: Schema | None = None)
     project = session.config.project
     if project is None or live.default_namespace is None or not live.of(Namespace):
         return live
-    theirs = tuple(neighbours(session.config, project))
+    theirs = tuple(project.foreign_namespaces(session.config))
 
     def stays(ref: Ref) -> bool:
         named = ref.kind in (ObjectKind.NAMESPACE, ObjectKind.DEFAULT_PRIVILEGES)

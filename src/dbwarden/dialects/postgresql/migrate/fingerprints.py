@@ -3,7 +3,6 @@
 from dbwarden import telemetry
 from dbwarden.config.libpq import namespace_of
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.neighbours import neighbours
 from dbwarden.dialects.postgresql.migrate import history_rows
 from dbwarden.dialects.postgresql.migrate.batching import milliseconds
 from dbwarden.dialects.postgresql.migrate.fingerprint_query import (
@@ -84,7 +83,7 @@ class Fingerprints:
 
 def options_of(config: DatabaseConfig) -> FingerprintOptions:
     """Return what the fingerprints of a database cover."""
-    shared = config.project is not None and any(neighbours(config, config.project))
+    shared = config.project is not None and any(config.project.foreign_namespaces(config))
     return FingerprintOptions(
         namespace=namespace_of(config.url) if shared and config.url is not None else None,
         partitions=config.partitions == "all",

@@ -1,9 +1,8 @@
-"""Databases of one project that share a PostgreSQL database."""
+"""The namespaces of other databases of a project in the same PostgreSQL database."""
 
 from pathlib import Path
 
 from dbwarden.config.loading import load_project
-from dbwarden.config.neighbours import neighbours
 from dbwarden.config.project import Project
 
 
@@ -16,7 +15,7 @@ def project(folder: Path, text: str) -> Project:
 def patterns(project: Project, name: str) -> list[str]:
     """The namespaces of others, of those that are tried."""
     names = ("public", "a", "b", "t_1", "t_2", "t_x")
-    found = list(neighbours(project.database(name), project))
+    found = list(project.foreign_namespaces(project.database(name)))
     return [word for word in names if any(pattern.fullmatch(word) for pattern in found)]
 
 
@@ -29,13 +28,13 @@ database_config(
 
 def test_a_database_that_is_alone_has_none(tmp_path: Path) -> None:
     found = project(tmp_path, SINGLE.format("one", True, "x") + SINGLE.format("two", False, "y"))
-    assert [list(neighbours(config, found)) for config in found.databases] == [[], []]
+    assert [list(found.foreign_namespaces(config)) for config in found.databases] == [[], []]
 
 
 def test_a_replica_is_no_neighbour(tmp_path: Path) -> None:
     copy = SINGLE.format("copy", False, "x").replace("default=False", 'replica_of="one"')
     found = project(tmp_path, SINGLE.format("one", True, "x") + copy)
-    assert [list(neighbours(config, found)) for config in found.databases] == [[], []]
+    assert [list(found.foreign_namespaces(config)) for config in found.databases] == [[], []]
 
 
 def test_databases_with_namespaces_in_one_database(tmp_path: Path) -> None:
