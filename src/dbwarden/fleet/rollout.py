@@ -120,11 +120,11 @@ class _Rollout:
         """Return a task for each stage; those that *canary* does not require wait for it."""
         tasks = {stage.key: self._task(stage) for stage in self.staged}
         first = frozenset(stage.key for stage in self.staged if stage.database == canary)
-        ahead, left = set[str](), set(first)
-        while left:
-            ahead |= left
-            needed = (tasks[key].after | tasks[key].finished for key in left)
-            left = set[str]().union(*needed) - ahead
+        ahead, added = set[str](), set(first)
+        while added:
+            ahead |= added
+            needed = (tasks[key].after | tasks[key].finished for key in added)
+            added = set[str]().union(*needed) - ahead
         return tuple(
             task if key in ahead else replace(task, after=task.after | first)
             for key, task in tasks.items()

@@ -214,19 +214,21 @@ class Backfills:
         table = replace(table, columns=row.columns, types=row.types)
         last = row.last_key or await self._begin_cycle(row, table)
         rest = Rest(cycle=row.cycle, after=row.cursor, last=last)
-        found = await self._next_rows(work, table, rest, size)
-        if not found:
+        next_rows = await self._next_rows(work, table, rest, size)
+        if not next_rows:
             await self._end_cycle(work, row, table)
             return BatchDone(row=await self._row(work))
         limit_sent = time.monotonic()
         await self._session.limit_statements(row.key, limit)
         change_sent = time.monotonic()
         round_trip = change_sent - limit_sent  # setting the limit takes no time on the server
-        await self._change(work, found, row.batches + 1)
+        await self._change(work, next_rows, row.batches + 1)
         busy = max(0.0, time.monotonic() - change_sent - round_trip)
         ms = (time.monotonic() - began) * 1000
-        moved = self._progress.batch_sql(row, found, size, ms)
-        return BatchDone(row=await self._session.move(row.key, moved), rows=found.rows, busy=busy)
+        moved = self._progress.batch_sql(row, next_rows, size, ms)
+        return BatchDone(
+            row=await self._session.move(row.key, moved), rows=next_rows.rows, busy=busy
+        )
 
     async def _row(self, work: BackfillWork, *, lock: bool = False) -> BackfillRow:
         key = self._session.ledger.literal(work.migration.key)
@@ -244,13 +246,13 @@ class Backfills:
 
     async def _end_cycle(self, work: BackfillWork, row: BackfillRow, table: TableKey) -> None:
         """Finish the backfill, or begin another cycle for rows that do not satisfy ``until``."""
-        left = await self._count_left(work, table)
-        if left == 0:
+        rows_left = await self._count_left(work, table)
+        if rows_left == 0:
             await self._session.send(*self._progress.finish_sql(row))
-        elif row.left is not None and left >= row.left:
-            raise no_cycle_left(work, row.cycle, left, self._name)
+        elif row.left is not None and rows_left >= row.left:
+            raise no_cycle_left(work, row.cycle, rows_left, self._name)
         else:
-            await self._session.send(self._progress.next_cycle_sql(row, left))
+            await self._session.send(self._progress.next_cycle_sql(row, rows_left))
 
     async def replay(self, work: BackfillWork, after: Callable[[], Awaitable[None]]) -> None:
         """Run *work* to its end without a record of its progress, in a scratch database.
@@ -258,25 +260,25 @@ class Backfills:
         *after* is called after each batch.
         """
         table = await self._find_key(work)
-        left: int | None = None
+        rows_left: int | None = None
         number = 0
         for cycle in range(1, 100):
             rest = Rest(cycle=cycle, after=None, last=await self._last_key(table))
             while True:
                 size = REPLAYED << min(number, 10)
                 async with self._session.transaction():
-                    found = await self._next_rows(work, table, rest, size)
-                    if found is None:
+                    next_rows = await self._next_rows(work, table, rest, size)
+                    if next_rows is None:
                         break
                     number += 1
-                    await self._change(work, found, number)
-                rest = rest._replace(after=found.cursor)
+                    await self._change(work, next_rows, number)
+                rest = rest._replace(after=next_rows.cursor)
                 await after()
-            before, left = left, await self._count_left(work, table)
-            if left == 0:
+            rows_left_before, rows_left = rows_left, await self._count_left(work, table)
+            if rows_left == 0:
                 return
-            if before is not None and left >= before:
-                raise no_cycle_left(work, cycle, left, self._name)
+            if rows_left_before is not None and rows_left >= rows_left_before:
+                raise no_cycle_left(work, cycle, rows_left, self._name)
 
     async def set_state(self, key: str, state: BackfillState, *, error: str | None = None) -> None:
         """Set the state of a backfill that has not ended."""
@@ -310,8 +312,8 @@ class Backfills:
 
     async def _last_key(self, table: TableKey) -> Key | None:
         """Return the last key of the table; ``None`` if the table is empty."""
-        found = await self._session.query(table.last_sql())
-        return table.key_of(found[0]) if found else None
+        keys = await self._session.query(table.last_sql())
+        return table.key_of(keys[0]) if keys else None
 
     async def _next_rows(
         self, work: BackfillWork, table: TableKey, rest: Rest, size: int
@@ -324,14 +326,14 @@ class Backfills:
         if last is None:
             return None
         if cycle == 1 or until is None:
-            found = await self._session.query(table.bound_sql(after, last, size))
-            if not found:
+            bound = await self._session.query(table.bound_sql(after, last, size))
+            if not bound:
                 return None
-            to = table.key_of(found[0][1:])
+            to = table.key_of(bound[0][1:])
             return NextRows(
                 condition=lambda alias: table.between(after, to, alias),
                 cursor=to,
-                rows=int(found[0][0]),
+                rows=int(bound[0][0]),
             )
         lines = await self._query_until(work, table.unsatisfied_sql(after, last, size, until))
         keys = [table.key_of(line) for line in lines]
@@ -363,19 +365,19 @@ class Backfills:
                 raise
             raise bad_until(work, message, self._name) from error
 
-    async def _change(self, work: BackfillWork, found: NextRows, number: int) -> None:
+    async def _change(self, work: BackfillWork, next_rows: NextRows, number: int) -> None:
         """Change the rows of batch *number*, in the open transaction, by SQL or by a coroutine."""
         if work.apply is not None:
             await work.apply(
                 Batch(
                     connection=BatchConnection(self._session.fetch, self._session.execute),
-                    condition=found.condition(None),
-                    rows=found.rows,
+                    condition=next_rows.condition(None),
+                    rows=next_rows.rows,
                     number=number,
                 )
             )
         for statement in work.statements:
-            sql = filled(self._session.dialect, statement, found.condition)
+            sql = filled(self._session.dialect, statement, next_rows.condition)
             try:
                 await self._session.run_statement(work, statement, sql)
             except StatementFailed as error:

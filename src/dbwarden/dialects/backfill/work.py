@@ -153,5 +153,7 @@ def whole_table(
 
 def filled(dialect: DialectName, statement: Statement, condition: Condition) -> Filled:
     """Return *statement* with the *condition* of a batch."""
-    found = [p for p in placeholders(lexis_of(dialect), statement.text) if p.name == BATCH]
-    return fill(statement.text, found, condition)
+    batch_placeholders = [
+        p for p in placeholders(lexis_of(dialect), statement.text) if p.name == BATCH
+    ]
+    return fill(statement.text, batch_placeholders, condition)

@@ -54,8 +54,8 @@ async def join(session: str, project: str) -> Json:
 
 def keep(session: str, reason: str | None = None) -> None:
     """Note a sign of a run; with a *reason*, stop its lots."""
-    found = _keep(session)
-    found.reason = found.reason or reason
+    state = _keep(session)
+    state.reason = state.reason or reason
 
 
 def _keep(session: str) -> _Session:
@@ -63,9 +63,9 @@ def _keep(session: str) -> _Session:
     for name, other in tuple(_sessions.items()):
         if now - other.seen_at > 10 * LEASE:
             del _sessions[name]
-    found = _sessions.setdefault(session, _Session())
-    found.seen_at = now
-    return found
+    state = _sessions.setdefault(session, _Session())
+    state.seen_at = now
+    return state
 
 
 def run_order(order: Json, session: str, lot: str, token: str) -> None:
@@ -73,13 +73,13 @@ def run_order(order: Json, session: str, lot: str, token: str) -> None:
     from distributed import get_worker
 
     worker = get_worker()
-    found = _keep(session)
-    if token != _TOKEN or lot in found.lots:
+    state = _keep(session)
+    if token != _TOKEN or lot in state.lots:
         # The scheduler repeats the task of a worker that is gone. The run decides about that.
         _send(worker, session, lot, [], end="lost")
         return
-    found.lots.add(lot)
-    anyio.run(_run, order, found, partial(_send, worker, session, lot), worker)
+    state.lots.add(lot)
+    anyio.run(_run, order, state, partial(_send, worker, session, lot), worker)
 
 
 def _send(worker: Any, session: str, lot: str, messages: list[Json], *, end: str | None) -> None:

@@ -91,15 +91,15 @@ def find_operation(name: str) -> Callable[..., Awaitable[Any]]:
     """
     module, _, path = name.partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        value: Any = importlib.import_module(module)
         for part in path.split("."):
-            found = getattr(found, part)
+            value = getattr(value, part)
     except (ImportError, AttributeError) as error:
         raise UsageError(
             f"the operation {name} cannot be imported: {error}",
             next_step="Install the module that defines it where the workers run.",
         ) from error
-    operation: Callable[..., Awaitable[Any]] = found
+    operation: Callable[..., Awaitable[Any]] = value
     return operation
 
 

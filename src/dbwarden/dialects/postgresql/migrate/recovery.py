@@ -69,8 +69,8 @@ async def find_effect(session: Session, probe: Probe) -> bool | None:
             await drop_invalid_indexes(session, _index_of(table, index))
             return await _exists(session, f"FROM {_INDEXES} AND {_index_of(table, index)}")
         case IndexDropped(indexes=indexes):
-            there = " OR ".join(f"to_regclass({_name(name)}) IS NOT NULL" for name in indexes)
-            return not await _exists(session, f"WHERE {there}")
+            condition = " OR ".join(f"to_regclass({_name(name)}) IS NOT NULL" for name in indexes)
+            return not await _exists(session, f"WHERE {condition}")
         case Reindexed():
             await drop_invalid_indexes(session, _rebuilt(probe))
             return False
@@ -78,8 +78,8 @@ async def find_effect(session: Session, probe: Probe) -> bool | None:
             finalized = await _finalize_detach(session, probe)
             return finalized or not await _exists(session, f"FROM {_inherits(probe)}")
         case EnumValueAdded(type=name, value=value):
-            there = f"enumtypid = to_regtype({_name(name)}) AND enumlabel = {literal(value)}"
-            return await _exists(session, f"FROM pg_catalog.pg_enum WHERE {there}")
+            condition = f"enumtypid = to_regtype({_name(name)}) AND enumlabel = {literal(value)}"
+            return await _exists(session, f"FROM pg_catalog.pg_enum WHERE {condition}")
         case ObjectMade(kind=kind, name=obj):
             return await _exists(session, _object(kind, obj))
         case ObjectDropped(kind=kind, name=obj):
@@ -102,8 +102,8 @@ async def clean_up(session: Session, probe: Probe, known: frozenset[str]) -> boo
     """
     match probe:
         case IndexBuilt(table=table):
-            left = await invalid_indexes(session, table) - known
-            for index in sorted(left):
+            new_indexes = await invalid_indexes(session, table) - known
+            for index in sorted(new_indexes):
                 await _drop(session, index)
             return True
         case Reindexed():

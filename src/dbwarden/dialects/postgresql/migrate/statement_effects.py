@@ -153,7 +153,7 @@ class _Form:
         self._beginning, self._whole = _compile(beginning), _compile(beginning + rest)
         self._probe = probe
 
-    def probe(self, text: str, found: Sequence[Token]) -> Probe | None:
+    def probe(self, text: str, sql_tokens: Sequence[Token]) -> Probe | None:
         """Return the probe of a statement of this form; ``None`` if it begins in another way."""
         if not self._beginning.match(text):
             return None
@@ -161,7 +161,7 @@ class _Form:
         if match is None:
             return Unknown()
         parts = zip(self._kinds, match.groups(), strict=True)
-        return self._probe(*(part and _read(kind, part, found) for kind, part in parts))
+        return self._probe(*(part and _read(kind, part, sql_tokens) for kind, part in parts))
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -169,22 +169,24 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 
 def _read(
-    kind: str, part: str, found: Sequence[Token]
+    kind: str, part: str, sql_tokens: Sequence[Token]
 ) -> str | QualifiedName | tuple[QualifiedName, ...]:
     """Return the value of one *part* of a statement."""
     match kind:
         case "NAMES":
-            return tuple(_name(each, found) for each in part.split(" , "))
+            return tuple(_name(each, sql_tokens) for each in part.split(" , "))
         case "NAME":
-            return _name(part, found)
+            return _name(part, sql_tokens)
         case "STRING":
-            return found[int(part[1:-1])].value
+            return sql_tokens[int(part[1:-1])].value
     return part
 
 
-def _name(text: str, found: Sequence[Token]) -> QualifiedName:
-    words = [found[int(word[1:-1])].value if word[0] == '"' else word for word in text.split(" . ")]
-    return QualifiedName(words[-2] if len(words) > 1 else None, words[-1])
+def _name(text: str, sql_tokens: Sequence[Token]) -> QualifiedName:
+    names = [
+        sql_tokens[int(word[1:-1])].value if word[0] == '"' else word for word in text.split(" . ")
+    ]
+    return QualifiedName(names[-2] if len(names) > 1 else None, names[-1])
 
 
 def _reindexed(
@@ -240,10 +242,10 @@ _FORMS = (
 
 def probe_of(statement: Statement) -> Probe:
     """Return the way to find out whether *statement* took effect after an interruption."""
-    found = tokens(statement.text)
-    text = _normalize(found)
+    sql_tokens = tokens(statement.text)
+    text = _normalize(sql_tokens)
     for form in _FORMS:
-        if (probe := form.probe(text, found)) is not None:
+        if (probe := form.probe(text, sql_tokens)) is not None:
             return probe
     first = text.partition(" ")[0]
     if first in _REPEATABLE:
@@ -261,10 +263,10 @@ def commits_inside(statement: Statement) -> bool:
 _ENDS = re.compile(r"\b(?:commit|rollback|call|execute)\b", re.IGNORECASE)
 
 
-def _normalize(found: Sequence[Token]) -> str:
+def _normalize(sql_tokens: Sequence[Token]) -> str:
     """Return the tokens with a blank after each; quoted ones as their quoted positions."""
     quotes = {"name": '"', "string": "'"}
     return "".join(
         f"{quote}{place}{quote} " if (quote := quotes.get(token.kind)) else f"{token.value} "
-        for place, token in enumerate(found)
+        for place, token in enumerate(sql_tokens)
     )

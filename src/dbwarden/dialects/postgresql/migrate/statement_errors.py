@@ -79,7 +79,7 @@ def _next_step(refused: ServerRefused, statement: Statement | None, steps_done: 
             return "Another session caused a conflict. Run the command again."
     if statement is None:
         return "Check for deferred constraints that this migration violates."
-    left = (
+    remaining_effect = (
         "earlier steps remain applied, and the next run continues here"
         if steps_done
         else "it left nothing behind"
@@ -87,9 +87,9 @@ def _next_step(refused: ServerRefused, statement: Statement | None, steps_done: 
     if refused.sqlstate[:2] == CONSTRAINT:
         return (
             "Rows that exist do not satisfy it. Correct them with SQL before this statement of the "
-            f"migration, and run the command again: {left}."
+            f"migration, and run the command again: {remaining_effect}."
         )
-    return f"Correct the migration and run the command again: {left}."
+    return f"Correct the migration and run the command again: {remaining_effect}."
 
 
 def read_only(

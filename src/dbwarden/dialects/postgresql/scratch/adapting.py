@@ -51,8 +51,8 @@ def _without_publisher(statement: str) -> str:
     words = words_of([token for token, _, _ in located_tokens(statement)])
     match words[0], *words[3:5]:
         case ["create", *_]:
-            own = {"connect": "false", "slot_name": "NONE"}
-            return _with_options(statement, own, {"enabled", "create_slot", "copy_data"})
+            forced = {"connect": "false", "slot_name": "NONE"}
+            return _with_options(statement, forced, {"enabled", "create_slot", "copy_data"})
         case ["alter", "enable" | "refresh", *_]:
             return ""
         case ["alter", "set" | "add" | "drop", "publication"]:
@@ -63,21 +63,21 @@ def _without_publisher(statement: str) -> str:
             return statement
 
 
-def _with_options(statement: str, own: Mapping[str, str], without: AbstractSet[str]) -> str:
-    """Return *statement* with its *own* options, and *without* some that it has.
+def _with_options(statement: str, forced: Mapping[str, str], removed: AbstractSet[str]) -> str:
+    """Return *statement* with the *forced* options, and without the *removed* ones that it has.
 
     It is empty if it sets no other options.
     """
-    found = [*located_tokens(statement)]
-    words = words_of([token for token, _, _ in found])
+    located = [*located_tokens(statement)]
+    words = words_of([token for token, _, _ in located])
     opening = next((at for at, it in enumerate(pairwise(words), 1) if it in _OPENINGS), None)
-    items = [f"{name} = {value}" for name, value in own.items()]
+    items = [f"{name} = {value}" for name, value in forced.items()]
     if opening is None:
-        return f"{statement[: found[-1][2]]} WITH ({', '.join(items)})"
-    start = found[opening][2]
-    for token, begin, end in found[opening + 1 :]:
+        return f"{statement[: located[-1][2]]} WITH ({', '.join(items)})"
+    start = located[opening][2]
+    for token, begin, end in located[opening + 1 :]:
         if token.kind == "sign" and token.value in (",", ")"):
             item, start = statement[start:begin].strip(), end
             name = next((it.value.lower() for it in tokens(item)), "")
-            items += [item] * (name not in own.keys() | without)
-    return f"{statement[: found[opening][2]]}{', '.join(items)})" if items else ""
+            items += [item] * (name not in forced.keys() | removed)
+    return f"{statement[: located[opening][2]]}{', '.join(items)})" if items else ""

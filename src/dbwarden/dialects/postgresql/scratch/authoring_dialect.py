@@ -146,20 +146,22 @@ async def _live(config: DatabaseConfig) -> AsyncGenerator[asyncpg.Connection]:
         raw.terminate()
 
 
-def _check_default_namespace(config: DatabaseConfig, here: str, row: Sequence[Any] | None) -> None:
+def _check_default_namespace(
+    config: DatabaseConfig, scratch_namespace: str, row: Sequence[Any] | None
+) -> None:
     """Raise if the live database and scratch databases have different default namespaces.
 
     Raises:
         UsageError: The role or the database sets a search_path, which scratch databases lack.
     """
-    there, path = row or (None, "")
-    if there is not None and there != here:
+    live_namespace, path = row or (None, "")
+    if live_namespace is not None and live_namespace != scratch_namespace:
         raise UsageError(
-            f"the live database's default namespace is {there} (its search_path is {path}), but "
-            f"that of scratch databases is {here}",
+            f"the live database's default namespace is {live_namespace} (its search_path is "
+            f"{path}), but that of scratch databases is {scratch_namespace}",
             database=config.database_name,
             next_step="Set it in the URL, which applies to both: add "
-            f"?options=-csearch_path%3D{quote(there)} to database_url.",
+            f"?options=-csearch_path%3D{quote(live_namespace)} to database_url.",
         )
 
 

@@ -71,10 +71,10 @@ class PostgresScratchClient:
     async def _add(self, table: Table, rows: Sequence[Mapping[str, str]]) -> Sequence[Row]:
         names = list(rows[0])
         lists = ", ".join(f"({', '.join(row.values())})" for row in rows)
-        back = ", ".join(_texts(table))
+        returned = ", ".join(_texts(table))
         added = await self.raw.fetch(
             f"INSERT INTO {qualified(table.name)} ({', '.join(map(quote, names))})"
-            f" OVERRIDING SYSTEM VALUE VALUES {lists} RETURNING {back}"
+            f" OVERRIDING SYSTEM VALUE VALUES {lists} RETURNING {returned}"
         )
         return [dict(row) for row in added]
 
@@ -83,13 +83,15 @@ class PostgresScratchClient:
     ) -> Mapping[int, Row]:
         """Return the values of generated rows."""
         values = Values(schema, await guesses(self.raw, schema))
-        found: dict[int, Row] = {}
+        texts_by_number: dict[int, Row] = {}
         for number in numbers:
             row = _sample(values, table, number, _Choice.OWN) or {}
             if row:
                 texts = [f"({value})::text AS {quote(name)}" for name, value in row.items()]
-                found[number] = dict(await self.raw.fetchrow(f"SELECT {', '.join(texts)}"))
-        return found
+                texts_by_number[number] = dict(
+                    await self.raw.fetchrow(f"SELECT {', '.join(texts)}")
+                )
+        return texts_by_number
 
     async def read(self, table: Table, key: Sequence[str]) -> dict[Key, Row]:
         """Return all rows by the columns *key*."""
@@ -128,9 +130,9 @@ class PostgresScratchClient:
         """Return the SQL that inserts *row*."""
         values = ", ".join(map(literal_or_null, row.values()))
         given = {column.name for column in table.columns if column.identity is not None} & {*row}
-        own = " OVERRIDING SYSTEM VALUE" if given else ""
+        overriding = " OVERRIDING SYSTEM VALUE" if given else ""
         into = f"{qualified(table.name)} ({', '.join(map(quote, row))})"
-        return f"INSERT INTO {into}{own} VALUES ({values})"
+        return f"INSERT INTO {into}{overriding} VALUES ({values})"
 
     def update(self, table: Table, key: Row, values: Row) -> str:
         """Return the SQL that changes *values* of the row with *key*."""

@@ -109,8 +109,8 @@ def _keep(data: Path, archive: Path) -> None:
     """Save the folder *data*, on which no server has run yet, as *archive*."""
     draft = archive.with_name(f".{archive.name}.{os.getpid()}")
     try:
-        there = next(folder for folder in archive.parents if folder.exists())
-        if not _is_private(there):
+        nearest_folder = next(folder for folder in archive.parents if folder.exists())
+        if not _is_private(nearest_folder):
             return  # root writes nothing into another user's home
         archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _forget_drafts(archive.parent)

@@ -170,9 +170,9 @@ async def _take_back_strays(
 def _strays(table: Table, key: ForeignKey) -> str:
     pairs = zip(key.columns, key.referred_columns, strict=True)
     same = [f"a.{quoted(mine)} = b.{quoted(theirs)}" for mine, theirs in pairs]
-    there = [f"a.{quoted(name)} IS NOT NULL" for name in key.columns]
+    not_null = [f"a.{quoted(name)} IS NOT NULL" for name in key.columns]
     parents = f"SELECT FROM {qualified(key.references)} b WHERE {' AND '.join(same)}"
-    where = " AND ".join([*there, f"NOT EXISTS ({parents})"])
+    where = " AND ".join([*not_null, f"NOT EXISTS ({parents})"])
     return f"DELETE FROM {qualified(table.name)} a WHERE {where}"
 
 

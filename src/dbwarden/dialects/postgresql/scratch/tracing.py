@@ -102,8 +102,9 @@ async def trace_statements(
             except asyncpg.PostgresError as error:
                 raise Refused(error, statement) from error
             if locks:
-                own = TracedStatement(text=statement.text, line=statement.line, locks=locks)
-                traced.append(own)
+                traced.append(
+                    TracedStatement(text=statement.text, line=statement.line, locks=locks)
+                )
     return tuple(traced)
 
 

@@ -29,8 +29,8 @@ class StateTable:
     def rows(self, database: sqlite3.Connection, which: str = "") -> tuple[BackfillRow, ...]:
         """Return the rows that *which* selects."""
         names = ", ".join(f"b.{name}" for name in COLUMNS)
-        found = database.execute(f"SELECT {names} FROM {self._name} b {which}").fetchall()
-        return tuple(parse_row(dict(zip(COLUMNS, row, strict=True))) for row in found)
+        records = database.execute(f"SELECT {names} FROM {self._name} b {which}").fetchall()
+        return tuple(parse_row(dict(zip(COLUMNS, row, strict=True))) for row in records)
 
     def read(self, database: sqlite3.Connection, *, ended: bool = True) -> tuple[BackfillRow, ...]:
         """Return the rows, oldest first; without those that are done if not *ended*."""

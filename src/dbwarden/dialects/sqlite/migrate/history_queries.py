@@ -87,15 +87,15 @@ class Ledger:
         return {name for (name,) in cursor.fetchall()}
 
     def _check_columns(self) -> None:
-        there = self._column_names()
-        missing = COLUMNS.keys() - there
+        existing = self._column_names()
+        missing = COLUMNS.keys() - existing
         if missing:
             raise LedgerError(
                 f"the table {self._name} is not a ledger of dbwarden: it has no column "
                 f"{', '.join(sorted(missing))}",
                 next_step="Give the ledger another name with ledger_table= in database_config.",
             )
-        if "format" in there:
+        if "format" in existing:
             self._check_format()
 
     def _check_format(self) -> None:
@@ -145,9 +145,9 @@ class Ledger:
 
     def add_columns(self, *names: str) -> None:
         """Add the columns *names* to a ledger of an earlier version that lacks them."""
-        there = self._column_names()
+        existing = self._column_names()
         for name in names:
-            if name not in there:
+            if name not in existing:
                 self._database.execute(f"ALTER TABLE main.{self._table} ADD COLUMN {name} TEXT")
 
     def add_phase(self) -> None:

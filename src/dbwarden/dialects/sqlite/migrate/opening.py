@@ -139,8 +139,8 @@ def _connect(database: str, *, uri: bool) -> sqlite3.Connection:
 
 def find_table(database: sqlite3.Connection, name: str) -> str | None:
     """Return the name of a table of the main database as it was created; ``None`` without it."""
-    found = database.execute(
+    rows = database.execute(
         "SELECT name FROM main.sqlite_master WHERE type = 'table' AND lower(name) = lower(?)",
         (name,),
     ).fetchall()
-    return found[0][0] if found else None
+    return rows[0][0] if rows else None

@@ -83,7 +83,7 @@ class Observer:
         facts = []
         at = self._first
         for statement, look, purged, enforced in self._looks:
-            found = StatementFacts(
+            statement_facts = StatementFacts(
                 text=statement.text,
                 line=statement.line,
                 column=statement.column,
@@ -93,9 +93,11 @@ class Observer:
                 tables = _follow(known, at, look, _tables(look))
                 now, changes, uses = _compare(known, tables, first, last, purged)
                 fault = _cascade(known, changes, now) if enforced else None
-                found = replace(found, changes=tuple(changes), uses=tuple(uses), fault=fault)
+                statement_facts = replace(
+                    statement_facts, changes=tuple(changes), uses=tuple(uses), fault=fault
+                )
                 known, at = now, look
-            facts.append(found)
+            facts.append(statement_facts)
         return Observed(statements=tuple(facts), before=before, after=known)
 
 
@@ -146,14 +148,14 @@ def _follow(
     keys = {table.name: table.key for table in known.values()}
     names = {page: name for name, page in before.pages.items()}
     moved = len(before.pages) == len(after.pages) and set(before.pages) == set(after.pages)
-    found: dict[Key, TableFacts] = {}
+    tables_by_key: dict[Key, TableFacts] = {}
     for table in tables.values():
         page = after.pages.get(table.name)
         old = table.name if moved or page is None else names.get(page, "")
-        key = keys.get(old, f"{table.name} {len(found)} {len(after.rows)} {page}")
+        key = keys.get(old, f"{table.name} {len(tables_by_key)} {len(after.rows)} {page}")
         earlier = known.get(key)
-        found[key] = replace(_named_alike(earlier, table) if earlier else table, key=key)
-    return found
+        tables_by_key[key] = replace(_named_alike(earlier, table) if earlier else table, key=key)
+    return tables_by_key
 
 
 def _named_alike(before: TableFacts, after: TableFacts) -> TableFacts:

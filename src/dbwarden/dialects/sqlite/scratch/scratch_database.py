@@ -234,7 +234,7 @@ class SQLiteScratchDatabase:
         """Run a section, and return the tables that each statement rewrites."""
         tracer = Tracer(self._session)
         await self._replay(migration, section, tracer)
-        return tuple(tracer.found)
+        return tuple(tracer.traced)
 
     async def observe(self, migration: Migration, section: Section) -> Observed:
         """Run a section as ``migrate`` does, and return the effects of each statement."""
@@ -250,10 +250,9 @@ class SQLiteScratchDatabase:
         tracer: Tracer | Observer | None,
         steps: tuple[Step, ...] | None = None,
     ) -> None:
-        back = section is migration.rollback
         work = PendingMigration(
             migration=migration,
-            direction="rollback" if back else "upgrade",
+            direction="rollback" if section is migration.rollback else "upgrade",
             steps=tuple(
                 whole_table(
                     "sqlite", migration, section, steps or splitting.steps(migration, section)

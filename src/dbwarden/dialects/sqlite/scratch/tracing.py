@@ -34,7 +34,7 @@ class Tracer:
 
     def __init__(self, session: Session) -> None:
         """Store the connection on which they run."""
-        self.found: list[TracedStatement] = []
+        self.traced: list[TracedStatement] = []
         self._session = session
         self._tracked: list[_TrackedTable] = []
         self._purged: str | None = None
@@ -66,8 +66,9 @@ class Tracer:
             TableLock(table=name, mode=NO_LOCK, rewrites=True) for name in sorted(rewritten)
         )
         if locks:
-            traced = TracedStatement(text=statement.text, line=statement.line, locks=locks)
-            self.found.append(traced)
+            self.traced.append(
+                TracedStatement(text=statement.text, line=statement.line, locks=locks)
+            )
 
 
 def follow_tables(tracked: Sequence[_TrackedTable], pages: Mapping[str, int]) -> set[str]:
