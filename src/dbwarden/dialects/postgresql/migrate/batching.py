@@ -213,8 +213,8 @@ def _pieces(unit: Unit, limits: Limits) -> Iterator[_Piece]:
         yield _Piece(RESET)
     yield _Piece(f"{unit.record};SELECT set_config('{DONE}','{unit.number}',false);COMMIT;")
     if unit.step is not None and unit.step.number == len(unit.pending.steps):
-        left = leftovers(unit.pending.steps)
-        yield _Piece(f"BEGIN;{left}COMMIT;" if left else "")
+        cleanup_sql = leftovers(unit.pending.steps)
+        yield _Piece(f"BEGIN;{cleanup_sql}COMMIT;" if cleanup_sql else "")
 
 
 def _step_pieces(step: Step) -> Iterator[_Piece]:

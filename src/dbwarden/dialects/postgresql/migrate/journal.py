@@ -170,8 +170,8 @@ class Journal:
             raise self._error(step, refused) from refused
         spent_ms = (time.monotonic() - started) * 1000
         record = self._records.done_sql(step, announced=True, spent_ms=spent_ms)
-        left = leftovers(pending.steps) if step.number == len(pending.steps) else ""
-        await session.send(f"{RESET}{record};{left}")
+        cleanup_sql = leftovers(pending.steps) if step.number == len(pending.steps) else ""
+        await session.send(f"{RESET}{record};{cleanup_sql}")
 
     async def _announce(self, step: Step, probe: Probe) -> None:
         """Record the statement that is about to run, and set its limits."""

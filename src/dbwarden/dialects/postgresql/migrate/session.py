@@ -197,8 +197,10 @@ class Session:
             return
         try:
             await other.execute(f"SELECT pg_terminate_backend({self.backend_pid})")
-            left = f"SELECT FROM pg_catalog.pg_stat_activity WHERE pid = {self.backend_pid}"
-            while await other.execute(left) != "SELECT 0":  # noqa: ASYNC110  # nothing reports the end
+            still_connected = (
+                f"SELECT FROM pg_catalog.pg_stat_activity WHERE pid = {self.backend_pid}"
+            )
+            while await other.execute(still_connected) != "SELECT 0":  # noqa: ASYNC110  # nothing reports the end
                 await anyio.sleep(0.01)
         finally:
             other.terminate()
