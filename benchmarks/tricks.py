@@ -34,7 +34,7 @@ from dbwarden.dialects.postgresql.migrate.connection import PostgresConnection
 from dbwarden.dialects.postgresql.migrate.history_queries import StatusQuery
 from dbwarden.dialects.postgresql.scratch.authoring_dialect import AUTHORING_DIALECT
 from dbwarden.dialects.postgresql.scratch.data_folder import server_pid
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 from dbwarden.schema import Column, Index, IndexColumn, PrimaryKey, QualifiedName, Schema, Table
 from dbwarden.types import DatabaseName
 
@@ -59,7 +59,7 @@ def _collecting(module: ModuleType) -> Patch:
 def without_claim() -> Iterator[None]:
     read = PostgresConnection.read
 
-    async def plain(self: PostgresConnection, *, claim: bool = False) -> Reading:
+    async def plain(self: PostgresConnection, *, claim: bool = False) -> DatabaseStatus:
         return await read(self)
 
     with _replaced(PostgresConnection, "read", plain):
@@ -83,7 +83,7 @@ def without_first_message() -> Iterator[None]:
 def with_unlock_alone() -> Iterator[None]:
     read_last = PostgresConnection.read_last
 
-    async def plain(self: PostgresConnection, row_ids: Collection[int] = ()) -> Reading:
+    async def plain(self: PostgresConnection, row_ids: Collection[int] = ()) -> DatabaseStatus:
         if not self._lock.held:
             return await read_last(self, row_ids)
         return (await self._read_status(StatusQuery(row_ids=tuple(row_ids)))).reading

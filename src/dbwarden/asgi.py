@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl
 
 from dbwarden.fastapi.health_report import (
     LIVENESS,
-    Answer,
     HealthArguments,
     HealthEndpoints,
     HealthOptions,
+    HealthResponse,
 )
 from dbwarden.fastapi.lifespan import dbwarden_lifespan as lifespan
 from dbwarden.fastapi.lifespan import migration_context
@@ -25,9 +25,9 @@ from dbwarden.fastapi.tenant_health import LARGEST_PAGE, PAGE
 __all__ = ["HealthApp", "get_session", "lifespan", "migration_context"]
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+AsgiMessage = MutableMapping[str, Any]
+AsgiReceive = Callable[[], Awaitable[AsgiMessage]]
+AsgiSend = Callable[[AsgiMessage], Awaitable[None]]
 
 
 class HealthApp:
@@ -41,7 +41,7 @@ class HealthApp:
         """Take the options of ``DBWardenHealthRouter``; *authorize* gets the ASGI scope."""
         self._endpoints = HealthEndpoints(HealthOptions(**options))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Answer one request; the lifespan protocol is the surrounding application's."""
         match scope["type"]:
             case "http":
@@ -50,16 +50,16 @@ class HealthApp:
                 await receive()
                 await send({"type": "websocket.close", "code": 1000})
             case "lifespan":
-                message: Message = {"type": ""}  # of a server that runs this application alone
+                message: AsgiMessage = {"type": ""}  # of a server that runs this application alone
                 while message["type"] != "lifespan.shutdown":
                     message = await receive()
                     await send({"type": f"{message['type']}.complete"})
             case _:
                 raise ValueError(f"HealthApp does not speak {scope['type']!r}")
 
-    async def _answer(self, scope: Scope) -> Answer:
+    async def _answer(self, scope: Scope) -> HealthResponse:
         if scope["method"] not in ("GET", "HEAD"):
-            return Answer({"detail": "Method Not Allowed"}, 405)
+            return HealthResponse({"detail": "Method Not Allowed"}, 405)
         match _path_of(scope):
             case "" | "readiness":
                 return await self._all_databases(scope)
@@ -68,12 +68,12 @@ class HealthApp:
             case name:
                 return await self._endpoints.one_database(scope, name)
 
-    async def _all_databases(self, scope: Scope) -> Answer:
+    async def _all_databases(self, scope: Scope) -> HealthResponse:
         text = bytes(scope.get("query_string", b"")).decode("latin-1")
         query = dict(parse_qsl(text))
         limit = query.get("limit", str(PAGE))
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= LARGEST_PAGE):
-            return Answer({"detail": f"limit= is a number from 1 to {LARGEST_PAGE}."}, 422)
+            return HealthResponse({"detail": f"limit= is a number from 1 to {LARGEST_PAGE}."}, 422)
         return await self._endpoints.all_databases(
             scope,
             tenants=query.get("tenants") == "all",
@@ -93,7 +93,7 @@ def _path_of(scope: Mapping[str, Any]) -> str:
     return path.strip("/")
 
 
-async def _respond(answer: Answer, method: str, send: Send) -> None:
+async def _respond(answer: HealthResponse, method: str, send: AsgiSend) -> None:
     body = json.dumps(answer.body).encode()
     headers = [
         (b"content-type", b"application/json"),

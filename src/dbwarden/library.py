@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.registry import (
+    DatabaseDeclaration,
     DatabaseOptions,
-    Declaration,
     TenantDeclaration,
     TenantOptions,
     current_registry,
@@ -91,7 +91,7 @@ def database_config(**options: Unpack[DatabaseOptions]) -> DatabaseHandle:
     Returns:
         The database's name, as a handle.
     """
-    _declare(Declaration, options)
+    _declare(DatabaseDeclaration, options)
     return DatabaseHandle(options.get("database_name", ""))
 
 
@@ -112,7 +112,7 @@ def tenant_databases(**options: Unpack[TenantOptions]) -> str:
     return str(options.get("name", ""))
 
 
-def _declare(kind: type[Declaration], options: Mapping[str, object]) -> None:
+def _declare(kind: type[DatabaseDeclaration], options: Mapping[str, object]) -> None:
     """Register the call of the caller's caller."""
     caller = sys._getframe(2)
     location = Location(path=Path(os.path.abspath(caller.f_code.co_filename)), line=caller.f_lineno)

@@ -228,7 +228,7 @@ class ReplicaState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class DatabaseStatus:
     """The status of one database, read in one round trip and without writing.
 
     ``rows`` are the live ones only, so that reading does not get slower with every rollback;

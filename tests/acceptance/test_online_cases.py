@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from dbwarden.authoring.generate.file_set import Part, split
+from dbwarden.authoring.generate.file_set import SetFile, split
 from dbwarden.authoring.generate.plan import Decisions, Plan
 from dbwarden.authoring.labels import columns_by_label
 from dbwarden.dialects.postgresql.ddl import render
@@ -45,7 +45,7 @@ async def judge(cases_url: str, anyio_backend: str) -> AsyncIterator[Judge]:
 
 def parts_of(
     case: Case, current: Schema, desired: Schema, in_use: tuple[Rename, ...]
-) -> tuple[Part, ...]:
+) -> tuple[SetFile, ...]:
     """Return the files, if every changed type and default would rewrite its table."""
     every_rename = tuple(renaming(text) for text in case.renames)
     renames = Decisions(renames=every_rename, in_use=in_use).in_place
@@ -66,7 +66,7 @@ def whole(statements: Sequence[PlannedStatement]) -> Sequence[PlannedStatement]:
     return [replace(item, text=item.text.replace("{batch}", "true")) for item in statements]
 
 
-async def assert_each_way(judge: Judge, database: Database, parts: Sequence[Part]) -> None:
+async def assert_each_way(judge: Judge, database: Database, parts: Sequence[SetFile]) -> None:
     """Assert that each file leads back to where it started."""
     states = []
     for part in parts:

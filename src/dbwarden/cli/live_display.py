@@ -43,7 +43,7 @@ class Line:
         return f"{self.label:<{label_width}}  {bar}  {minutes}:{rest:02}  {self.doing}"
 
 
-class Live:
+class LiveDisplay:
     """The progress of each database, on the last lines of the terminal, inside a block."""
 
     def __init__(self, databases: Sequence[str]) -> None:
@@ -58,7 +58,7 @@ class Live:
         self._shown = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> "Live":
+    def __enter__(self) -> "LiveDisplay":
         wipe_line()
         self._tick()
         return self

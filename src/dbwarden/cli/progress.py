@@ -48,9 +48,9 @@ def show_progress(
         finally:
             wipe_line()
     else:
-        from dbwarden.cli.live_display import Live  # only for terminals
+        from dbwarden.cli.live_display import LiveDisplay  # only for terminals
 
-        live = Live([config.database_name for config in databases])
+        live = LiveDisplay([config.database_name for config in databases])
         with live, telemetry.listening(live.on_event):
             yield
 

@@ -123,7 +123,7 @@ def results_of(outcomes: Sequence[Outcome[T]]) -> tuple[T, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ResultTable:
     """Results as a table: the headers, and the cells of one result."""
 
     headers: Sequence[str]
@@ -160,7 +160,7 @@ class Texts:
                 self.print(outcome.result)
 
 
-class View(Protocol):
+class ResultView(Protocol):
     """A form of the results on a terminal."""
 
     def show(self, outcomes: Outcomes) -> None:
@@ -172,7 +172,7 @@ async def report(
     command: str,
     outcomes: Outcomes,
     selection: Selection,
-    view: View,
+    view: ResultView,
     *,
     again: Again | None = None,
     code: Exit | None = None,

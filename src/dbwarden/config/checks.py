@@ -14,7 +14,7 @@ from typing import Any
 from dbwarden.config.names import did_you_mean, problem_of_name
 from dbwarden.config.urls import KINDS
 
-Check = Callable[[Any, Path], object]
+OptionCheck = Callable[[Any, Path], object]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
@@ -69,7 +69,7 @@ def reference(value: Any, root: Path) -> str:
     return text(value, root)
 
 
-def choice(words: Sequence[str]) -> Check:
+def choice(words: Sequence[str]) -> OptionCheck:
     """Return a check for one of *words*."""
 
     def check(value: Any, root: Path) -> str:
@@ -107,7 +107,7 @@ def identifier(value: Any, root: Path) -> str:
     return value
 
 
-def seconds(*, optional: bool = False, also: float | None = None) -> Check:
+def seconds(*, optional: bool = False, also: float | None = None) -> OptionCheck:
     """Return a check for positive seconds; *optional* allows ``None``, and *also* is allowed."""
 
     def check(value: Any, root: Path) -> float | None:
@@ -123,7 +123,7 @@ def seconds(*, optional: bool = False, also: float | None = None) -> Check:
     return check
 
 
-def count(least: int) -> Check:
+def count(least: int) -> OptionCheck:
     """Return a check for an integer of at least *least*."""
 
     def check(value: Any, root: Path) -> int:
@@ -170,7 +170,7 @@ def _model_path(item: Any, root: Path) -> str:
     raise ValueProblem(f"{shown(item)} is neither a dotted module (app.models) nor a path")
 
 
-def each(check: Check) -> Check:
+def each(check: OptionCheck) -> OptionCheck:
     """Return a check for a list of values that each pass *check*."""
     return lambda value, root: tuple(check(item, root) for item in _items(value))
 

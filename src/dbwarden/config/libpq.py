@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.syntax import (
     Hosts,
-    Parts,
+    UrlParts,
     URLProblem,
     as_password,
     port_number,
@@ -105,7 +105,7 @@ _SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=((?:\\.|[^\s\\])*)(?:\s+|
 # -- from the URL -----------------------------------------------------------------------------
 
 
-def normalize(parts: Parts, root: Path) -> Parts:
+def normalize(parts: UrlParts, root: Path) -> UrlParts:
     """Move hosts, user, password and database out of the query, and validate the rest.
 
     As in libpq, the query takes precedence. Paths of files become absolute, from *root*.
@@ -128,7 +128,7 @@ def normalize(parts: Parts, root: Path) -> Parts:
     return replace(parts, hosts=hosts, user=user, password=password, database=database, query=query)
 
 
-def _given(parts: Parts) -> dict[str, str]:
+def _given(parts: UrlParts) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in parts.query:
         name = "sslmode" if name == "ssl" else name
@@ -149,7 +149,7 @@ def _given(parts: Parts) -> dict[str, str]:
     return given
 
 
-def _hosts(parts: Parts, given: dict[str, str]) -> Hosts:
+def _hosts(parts: UrlParts, given: dict[str, str]) -> Hosts:
     # The query is already decoded, so its percent signs are literal.
     hosts = split_hosts(given.pop("host", "").replace("%", "%25")) or parts.hosts
     ports = [port_number(port) for port in given.pop("port", "").split(",")]

@@ -6,7 +6,7 @@ callers, and docs/configuration.md describes them. Tests compare all three.
 
 from dataclasses import dataclass
 
-from dbwarden.config.checks import Check
+from dbwarden.config.checks import OptionCheck
 
 EMBEDDED = "embedded"
 """The keyword that selects the project's embedded PostgreSQL server instead of a URL."""
@@ -27,7 +27,7 @@ class Option:
         tenants: Whether ``tenant_databases`` has it too.
     """
 
-    check: Check
+    check: OptionCheck
     required: bool = False
     optional: bool = False
     kind: str | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbwarden.config.checks import Check, ValueProblem, is_url, reference, seconds, shown
+from dbwarden.config.checks import OptionCheck, ValueProblem, is_url, reference, seconds, shown
 from dbwarden.config.model import OPTIONS
 from dbwarden.config.names import problem_of_name
 from dbwarden.config.registry import TENANT_OPTIONS, IdSource, TenantDeclaration
@@ -55,7 +55,7 @@ def read_pattern(declaration: TenantDeclaration, root: Path) -> PatternDraft:
     label = special.get("name")
     urls = dict(_url_patterns(given, problems))
 
-    def checked(name: str, value: object, check: Check) -> Any:
+    def checked(name: str, value: object, check: OptionCheck) -> Any:
         try:
             return check(value, root)
         except ValueProblem as problem:

@@ -72,7 +72,7 @@ TENANT_OPTIONS = ("name", "tenants", "id_pattern", "refresh_after")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class DatabaseDeclaration:
     """One unchecked call of :func:`database_config` and its location."""
 
     options: Mapping[str, object] = field(repr=False)
@@ -80,7 +80,7 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TenantDeclaration(Declaration):
+class TenantDeclaration(DatabaseDeclaration):
     """One unchecked call of :func:`tenant_databases` and its location."""
 
 
@@ -88,7 +88,7 @@ class TenantDeclaration(Declaration):
 class Registry:
     """The declarations of one project, in the order of their calls."""
 
-    declarations: list[Declaration] = field(default_factory=list)
+    declarations: list[DatabaseDeclaration] = field(default_factory=list)
 
 
 _registry: ContextVar[Registry] = ContextVar("dbwarden_registry", default=Registry())  # noqa: B039

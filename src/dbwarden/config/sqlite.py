@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from dbwarden.config.names import did_you_mean
-from dbwarden.config.syntax import FILE_FORMS, Pairs, Parts, URLProblem
+from dbwarden.config.syntax import FILE_FORMS, UrlPairs, UrlParts, URLProblem
 
 if TYPE_CHECKING:
     from dbwarden.config.urls import DatabaseURL
@@ -19,7 +19,7 @@ _YES = ("true", "1", "yes", "on", "t", "y")
 _NO = ("false", "0", "no", "off", "f", "n")
 
 
-def normalize(parts: Parts, root: Path) -> Parts:
+def normalize(parts: UrlParts, root: Path) -> UrlParts:
     """Make the path absolute (from *root*) and validate every parameter.
 
     Raises:
@@ -68,7 +68,7 @@ def _uri_path(database: str) -> str:
     return unquote(path)
 
 
-def file_of(database: str, query: Pairs) -> Path | None:
+def file_of(database: str, query: UrlPairs) -> Path | None:
     """Return the file of a normalized URL; ``None`` in memory."""
     in_memory = ("mode", "memory") in query
     path = _uri_path(database) if database.startswith("file:") else database

@@ -11,7 +11,7 @@ from urllib.parse import unquote, unquote_plus
 from dbwarden.secrets import Secret
 
 Hosts = tuple[tuple[str, int | None], ...]
-Pairs = tuple[tuple[str, str], ...]
+UrlPairs = tuple[tuple[str, str], ...]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)(?:\+([A-Za-z0-9_.-]+))?://")
 _ENCODE = "write @ as %40, : as %3A, / as %2F, ? as %3F and % as %25 in user and password"
@@ -28,14 +28,14 @@ class URLProblem(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Parts:
+class UrlParts:
     """The percent-decoded parts of a URL."""
 
     user: str | None = None
     password: Secret[str] | None = None
     hosts: Hosts = ()
     database: str = ""
-    query: Pairs = ()
+    query: UrlPairs = ()
 
 
 def as_password(text: str | None) -> Secret[str] | None:
@@ -63,7 +63,7 @@ def split_scheme(text: str) -> tuple[str, str, str]:
     return match[1].lower(), (match[2] or "").lower(), text[match.end() :]
 
 
-def split_server(rest: str) -> Parts:
+def split_server(rest: str) -> UrlParts:
     """Split the URL of a server's database after ``://``.
 
     Raises:
@@ -75,7 +75,7 @@ def split_server(rest: str) -> Parts:
         raise URLProblem(f"there is an @ after the host. If it is part of the password: {_ENCODE}")
     userinfo, _, hosts = authority.rpartition("@")
     user, _, password = userinfo.partition(":")
-    return Parts(
+    return UrlParts(
         user=unquote(user) or None,
         password=as_password(unquote(password)),
         hosts=split_hosts(hosts),
@@ -84,7 +84,7 @@ def split_server(rest: str) -> Parts:
     )
 
 
-def split_file(rest: str) -> Parts:
+def split_file(rest: str) -> UrlParts:
     """Split the URL of a file database after ``://``.
 
     Raises:
@@ -94,10 +94,10 @@ def split_file(rest: str) -> Parts:
     authority, _, path = before.partition("/")
     if authority:
         raise URLProblem(FILE_FORMS)
-    return Parts(database=unquote(path), query=split_query(query))
+    return UrlParts(database=unquote(path), query=split_query(query))
 
 
-def split_query(query: str) -> Pairs:
+def split_query(query: str) -> UrlPairs:
     """Read ``a=1&b=2``.
 
     Raises:
@@ -167,7 +167,7 @@ def is_object(url: object) -> bool:
     return all(hasattr(url, name) for name in ("drivername", "render_as_string", "query"))
 
 
-def split_object(url: object) -> Parts:
+def split_object(url: object) -> UrlParts:
     """Read the parts of a ``sqlalchemy.URL``.
 
     Its attributes are read instead of its text, because SQLAlchemy 2.0 and 2.1 write the same
@@ -177,7 +177,7 @@ def split_object(url: object) -> Parts:
     if isinstance(host, str) and ":" in host and not host.startswith("/") and not _is_ipv6(host):
         raise URLProblem("the host holds a colon and is no IPv6 address")
     hosts = ((str(host or ""), port if isinstance(port, int) else None),) if host or port else ()
-    return Parts(
+    return UrlParts(
         user=_text(url, "username"),
         password=as_password(_text(url, "password")),
         hosts=hosts,

@@ -13,8 +13,8 @@ from dbwarden.config import libpq, sqlite
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.syntax import (
     Hosts,
-    Pairs,
-    Parts,
+    UrlPairs,
+    UrlParts,
     URLProblem,
     is_object,
     split_file,
@@ -67,7 +67,7 @@ class DatabaseURL(ABC):
     password: Secret[str] | None = None
     hosts: Hosts = ()
     database: str = ""
-    query: Pairs = ()
+    query: UrlPairs = ()
 
     def __post_init__(self) -> None:
         hidden = [text for name, text in self.query if name in _SECRETS]
@@ -76,12 +76,12 @@ class DatabaseURL(ABC):
 
     @staticmethod
     @abstractmethod
-    def split(rest: str) -> Parts:
+    def split(rest: str) -> UrlParts:
         """Split what follows the scheme."""
 
     @staticmethod
     @abstractmethod
-    def normalize(parts: Parts, root: Path) -> Parts:
+    def normalize(parts: UrlParts, root: Path) -> UrlParts:
         """Validate all parts; *root* is the folder of relative paths."""
 
     @abstractmethod
@@ -260,7 +260,7 @@ _KIND_OF_SCHEME: Mapping[str, DialectName] = {
 }
 
 
-def _format_query(query: Pairs) -> str:
+def _format_query(query: UrlPairs) -> str:
     pairs = (f"{quote(name)}={_quote_value(value, quote_plus, '/:,')}" for name, value in query)
     return f"?{'&'.join(pairs)}" if query else ""
 

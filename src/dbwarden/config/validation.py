@@ -12,7 +12,7 @@ from dbwarden.config.model import OPTIONS, URL_KINDS, DatabaseConfig, contradict
 from dbwarden.config.names import did_you_mean, suggest_keywords
 from dbwarden.config.options import EMBEDDED
 from dbwarden.config.project import Declared
-from dbwarden.config.registry import TENANT_OPTIONS, Declaration, TenantDeclaration
+from dbwarden.config.registry import TENANT_OPTIONS, DatabaseDeclaration, TenantDeclaration
 from dbwarden.config.tenants import FIELD, SAMPLE, Pattern, TenantFamily
 from dbwarden.config.urls import EMBEDDED_KIND, DatabaseURL, read_url, url_class
 from dbwarden.migration_history import DEFAULT_TABLE
@@ -28,7 +28,7 @@ _CONNECT_TIMEOUT = next(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class ConfigDraft:
     """One declaration with its valid values and its problems.
 
     ``values`` has the valid values of options; ``problems`` are ``(option, problem)``. ``urls`` has
@@ -64,12 +64,12 @@ class Draft:
         return self.values.get("database_type")
 
 
-DraftProblem = tuple[Draft, str, str]
+DraftProblem = tuple[ConfigDraft, str, str]
 """The declaration, the option and the problem."""
 
 
 def validate(
-    declarations: Sequence[Declaration], root: Path
+    declarations: Sequence[DatabaseDeclaration], root: Path
 ) -> tuple[tuple[Declared, ...], tuple[str, ...]]:
     """Validate *declarations* separately and in combination.
 
@@ -104,7 +104,7 @@ def _format_problem(problem: DraftProblem, root: Path) -> str:
 # -- one declaration --------------------------------------------------------------------------
 
 
-def _draft(declaration: Declaration, root: Path) -> Draft:
+def _draft(declaration: DatabaseDeclaration, root: Path) -> ConfigDraft:
     if isinstance(declaration, TenantDeclaration):
         return _draft_of_tenants(declaration, root)
     values: dict[str, Any] = {}
@@ -112,7 +112,7 @@ def _draft(declaration: Declaration, root: Path) -> Draft:
     urls = _read_urls(values, root, problems)
     problems += _check_combinations(values)
     name = declaration.options.get("database_name") or None
-    return Draft(
+    return ConfigDraft(
         label=name if isinstance(name, str) and "://" not in name else "database_config",
         location=declaration.location,
         values=values,
@@ -121,18 +121,20 @@ def _draft(declaration: Declaration, root: Path) -> Draft:
     )
 
 
-def _draft_of_tenants(declaration: TenantDeclaration, root: Path) -> Draft:
+def _draft_of_tenants(declaration: TenantDeclaration, root: Path) -> ConfigDraft:
     from dbwarden.config.patterns import read_pattern  # most projects have no tenants
 
     tenants = read_pattern(declaration, root)
-    sample = _draft(Declaration(options=tenants.options, location=declaration.location), root)
+    sample = _draft(
+        DatabaseDeclaration(options=tenants.options, location=declaration.location), root
+    )
     # read_pattern has reported missing options under their tenant_databases names.
     others = [(name, words) for name, words in sample.problems if words != "is missing"]
     problems = (*tenants.problems, *others, *_check_sample(sample))
     return replace(sample, label=tenants.label, tenants=tenants, problems=problems)
 
 
-def _check_sample(sample: Draft) -> Iterator[tuple[str, str]]:
+def _check_sample(sample: ConfigDraft) -> Iterator[tuple[str, str]]:
     """Report URLs that are one database for all tenants, with the field in user or password."""
     for name in (_URL, _DEV_URL):
         url = sample.urls.get(name)
@@ -141,7 +143,7 @@ def _check_sample(sample: Draft) -> Iterator[tuple[str, str]]:
             yield name, words
 
 
-def _check_options(declaration: Declaration) -> Iterator[tuple[str, str]]:
+def _check_options(declaration: DatabaseDeclaration) -> Iterator[tuple[str, str]]:
     for name in declaration.options:
         if name not in OPTIONS:
             is_tenants = name in TENANT_OPTIONS
@@ -153,7 +155,7 @@ def _check_options(declaration: Declaration) -> Iterator[tuple[str, str]]:
 
 
 def _read_values(
-    declaration: Declaration, root: Path, values: dict[str, Any]
+    declaration: DatabaseDeclaration, root: Path, values: dict[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """Fill *values* with the valid values, and yield the problems of the others."""
     for name, given in declaration.options.items():
@@ -216,27 +218,29 @@ def _check_combinations(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
 # -- all declarations in combination ----------------------------------------------------------
 
 
-def _repeats(keyed: Iterable[tuple[Draft, str | None]]) -> Iterator[tuple[Draft, Draft]]:
+def _repeats(
+    keyed: Iterable[tuple[ConfigDraft, str | None]],
+) -> Iterator[tuple[ConfigDraft, ConfigDraft]]:
     """Yield each draft whose key another draft had before, with that one."""
-    first: dict[str, Draft] = {}
+    first: dict[str, ConfigDraft] = {}
     for draft, key in keyed:
         if key is not None and (other := first.setdefault(key, draft)) is not draft:
             yield draft, other
 
 
-def _check_names(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
+def _check_names(drafts: Sequence[ConfigDraft]) -> Iterator[DraftProblem]:
     for draft, first in _repeats((draft, draft.name) for draft in drafts):
         where = f"on line {first.location.line}"
         yield draft, "database_name", f"{draft.name!r} is configured already, {where}"
 
 
-def _check_defaults(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
+def _check_defaults(drafts: Sequence[ConfigDraft]) -> Iterator[DraftProblem]:
     defaults = ((draft, "default") for draft in drafts if draft.values.get("default"))
     for draft, first in _repeats(defaults):
         yield draft, "default", f"{first.label!r} is the default already"
 
 
-def _check_replicas(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
+def _check_replicas(drafts: Sequence[ConfigDraft]) -> Iterator[DraftProblem]:
     known = {draft.name: draft for draft in drafts}
     for draft in drafts:
         if not draft.is_replica:
@@ -249,7 +253,7 @@ def _check_replicas(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
             yield draft, "default", "a replica takes no migrations, so it cannot be the default"
 
 
-def _problem_of_replica(draft: Draft, name: str, primary: Draft | None) -> str | None:
+def _problem_of_replica(draft: ConfigDraft, name: str, primary: ConfigDraft | None) -> str | None:
     if primary is None:
         return f"no database {name!r} is configured"
     if primary is draft:
@@ -263,7 +267,7 @@ def _problem_of_replica(draft: Draft, name: str, primary: Draft | None) -> str |
     return None
 
 
-def _check_targets(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
+def _check_targets(drafts: Sequence[ConfigDraft]) -> Iterator[DraftProblem]:
     """Report URLs of one database that share a ledger; replicas have none."""
     for name in (_URL, _DEV_URL):
         writers = [draft for draft in drafts if not draft.is_replica]
@@ -277,12 +281,12 @@ def _check_targets(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
             yield draft, name, words
 
 
-def _namespace(draft: Draft, url: DatabaseURL) -> str:
+def _namespace(draft: ConfigDraft, url: DatabaseURL) -> str:
     """Return the ledger's namespace: ``ledger_schema``, or the default one of the URL."""
     return str(draft.values.get("ledger_schema") or namespace_of(url))
 
 
-def _check_folders(drafts: Sequence[Draft], root: Path) -> Iterator[DraftProblem]:
+def _check_folders(drafts: Sequence[ConfigDraft], root: Path) -> Iterator[DraftProblem]:
     owners = [draft for draft in drafts if draft.name is not None and not draft.is_replica]
     folders = ((draft, os.path.realpath(_folder_of(draft, root))) for draft in owners)
     for draft, other in _repeats(folders):
@@ -291,11 +295,11 @@ def _check_folders(drafts: Sequence[Draft], root: Path) -> Iterator[DraftProblem
             yield draft, "migrations_dir", words
 
 
-def _folder_of(draft: Draft, root: Path) -> Path:
+def _folder_of(draft: ConfigDraft, root: Path) -> Path:
     return Path(draft.values.get("migrations_dir", root / "migrations" / str(draft.name)))
 
 
-def _check_tenants(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
+def _check_tenants(drafts: Sequence[ConfigDraft]) -> Iterator[DraftProblem]:
     """Report names that match a family and also another database or family."""
     families = [(draft, draft.pattern) for draft in drafts if draft.pattern]
     for index, (draft, pattern) in enumerate(families):
@@ -317,7 +321,7 @@ def _check_tenants(drafts: Sequence[Draft]) -> Iterator[DraftProblem]:
 # -- building the configurations --------------------------------------------------------------
 
 
-def _build_configs(drafts: Sequence[Draft], root: Path) -> tuple[Declared, ...]:
+def _build_configs(drafts: Sequence[ConfigDraft], root: Path) -> tuple[Declared, ...]:
     by_name = {draft.name: draft for draft in drafts}
     writers = [draft for draft in drafts if not draft.is_replica]
     declared: list[Declared] = []
@@ -341,7 +345,9 @@ def _build_configs(drafts: Sequence[Draft], root: Path) -> tuple[Declared, ...]:
     return tuple(declared)
 
 
-def _taken_ids(draft: Draft, pattern: Pattern, drafts: Sequence[Draft]) -> dict[str, str]:
+def _taken_ids(
+    draft: ConfigDraft, pattern: Pattern, drafts: Sequence[ConfigDraft]
+) -> dict[str, str]:
     """Return the ids whose database is declared as a single one, with that one's label."""
     sample = _ledger_target(draft, _URL)
     others = (other for other in drafts if not other.tenants and not other.is_replica)
@@ -353,7 +359,7 @@ def _taken_ids(draft: Draft, pattern: Pattern, drafts: Sequence[Draft]) -> dict[
     return {tenant_id: label for tenant_id, label in candidates if tenant_id is not None}
 
 
-def _ledger_target(draft: Draft, option: str) -> str | None:
+def _ledger_target(draft: ConfigDraft, option: str) -> str | None:
     """Return a key of the ledger's location at the URL *option*; ``None`` if it is unknown."""
     url = draft.urls.get(option)
     if url is None or url.target is None:
@@ -362,7 +368,9 @@ def _ledger_target(draft: Draft, option: str) -> str | None:
     return "\n".join((url.target, _namespace(draft, url), ledger))
 
 
-def _build_config(draft: Draft, primary: Draft | None, root: Path, *, only: bool) -> DatabaseConfig:
+def _build_config(
+    draft: ConfigDraft, primary: ConfigDraft | None, root: Path, *, only: bool
+) -> DatabaseConfig:
     """Build a configuration; *only* makes it the default, and a replica inherits from *primary*."""
     shared = primary.values if primary else {}
     inherited = {name: value for name, value in shared.items() if OPTIONS[name].inherited}

@@ -25,7 +25,7 @@ from dbwarden.schema import Schema
 from dbwarden.secrets import Secret
 from dbwarden.types import DatabaseName, DialectName, Location
 
-Unit = Literal["instant", "seconds", "milliseconds"]
+TimeUnit = Literal["instant", "seconds", "milliseconds"]
 """How a program writes a time: with its time zone, or as a number since 1970."""
 
 
@@ -292,7 +292,7 @@ class AuthoringDialect(Protocol):
         """
         ...
 
-    def now(self, unit: Unit) -> LiteralString:
+    def now(self, unit: TimeUnit) -> LiteralString:
         """Return the SQL of the current time."""
         ...
 

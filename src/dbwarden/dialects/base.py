@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, LiteralString, Protocol
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
-from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading, State
+from dbwarden.migration_history import DatabaseStatus, LedgerExcerpt, LedgerRow, LockHolder, State
 from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
 
 if TYPE_CHECKING:  # most commands run no backfill
@@ -140,7 +140,7 @@ OnDone = Callable[[PendingMigration], Awaitable[None]]
 class Connection(Protocol):
     """A connection of dbwarden to one database. Migrations run only through it."""
 
-    async def read(self, *, claim: bool = False) -> Reading:
+    async def read(self, *, claim: bool = False) -> DatabaseStatus:
         """Read the ledger and the lock in one round trip, without writing.
 
         With *claim*, also try to take the lock if there is no ledger yet, for the ``lock`` that
@@ -148,7 +148,7 @@ class Connection(Protocol):
         """
         ...
 
-    async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
+    async def read_last(self, row_ids: Collection[int] = ()) -> DatabaseStatus:
         """Read the final state. The migration lock may be released afterwards.
 
         If it is held, also record the fingerprint of the schema.

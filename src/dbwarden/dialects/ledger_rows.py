@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from dbwarden.dialects.base import PendingMigration, Step
-from dbwarden.dialects.writer import Columns, Value, Writer, migration_columns, progress_columns
+from dbwarden.dialects.writer import (
+    LedgerValues,
+    Value,
+    Writer,
+    migration_columns,
+    progress_columns,
+)
 from dbwarden.migration_history import LedgerRow, State, backfill_table
 from dbwarden.quoting import quoted, unquoted
 
@@ -90,7 +96,7 @@ class LedgerRows(ABC):
     def change_one(self, change: str) -> str:
         """Return the UPDATE or DELETE *change*, which must change one row."""
 
-    def literals(self, columns: Columns) -> dict[str, str]:
+    def literals(self, columns: LedgerValues) -> dict[str, str]:
         """Return the values of *columns* as SQL."""
         return {name: self.literal(value) for name, value in columns.items()}
 
@@ -130,7 +136,7 @@ class LedgerRows(ABC):
         """Return the statement that records that the backfill *pending* has started."""
         return self._begin_sql(pending, progress_columns(State.BACKFILLING, ()), "0")
 
-    def _begin_sql(self, pending: PendingMigration, progress: Columns, duration: str) -> str:
+    def _begin_sql(self, pending: PendingMigration, progress: LedgerValues, duration: str) -> str:
         values = self.literals({**migration_columns(pending, self.writer), **progress})
         values |= {"finished_at": "NULL", "duration_ms": duration}
         return self._first_write(pending, values)
@@ -152,7 +158,7 @@ class LedgerRows(ABC):
         """Return the statement that deletes the one row that matches the condition *row*."""
         return self.change_one(f"DELETE FROM {self.table} WHERE {row}")
 
-    def correct_sql(self, row: LedgerRow, values: Columns) -> str:
+    def correct_sql(self, row: LedgerRow, values: LedgerValues) -> str:
         """Return the statement that sets *values* in *row* and clears ``running``."""
         changes = self.literals(values)
         changes["running"] = "NULL"

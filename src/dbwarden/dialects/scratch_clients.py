@@ -7,13 +7,13 @@ from typing import Protocol
 from dbwarden.files.migration import Migration, Section
 from dbwarden.schema import QualifiedName, Schema, Table
 
-Row = Mapping[str, str | None]
+RowTexts = Mapping[str, str | None]
 """The values of a row as text, by column."""
 
-Key = tuple[str | None, ...]
+RowKey = tuple[str | None, ...]
 """The values of a row's key as text."""
 
-Pause = Callable[[int], Awaitable[None]]
+Pacing = Callable[[int], Awaitable[None]]
 """What happens after each step of a migration, or batch of a backfill, on that line of its file."""
 
 
@@ -34,7 +34,7 @@ class WriteRefused:
 class ScratchClient(Protocol):
     """A second connection to a scratch database, next to the one that runs migrations."""
 
-    async def replay(self, migration: Migration, section: Section, pause: Pause) -> None:
+    async def replay(self, migration: Migration, section: Section, pause: Pacing) -> None:
         """Run a section as ``ScratchDatabase.replay`` does, with pauses.
 
         Raises:
@@ -44,7 +44,7 @@ class ScratchClient(Protocol):
 
     async def add_samples(
         self, schema: Schema, table: Table, numbers: Sequence[int], *, unchecked: bool = False
-    ) -> Sequence[Row]:
+    ) -> Sequence[RowTexts]:
         """Insert generated rows, and return them as they are then; none if the server refused one.
 
         With *unchecked*, triggers do not fire and foreign keys may be violated.
@@ -53,11 +53,11 @@ class ScratchClient(Protocol):
 
     async def sample_texts(
         self, schema: Schema, table: Table, numbers: Sequence[int]
-    ) -> Mapping[int, Row]:
+    ) -> Mapping[int, RowTexts]:
         """Return the values of generated rows, without those that the server cannot compute."""
         ...
 
-    async def read(self, table: Table, key: Sequence[str]) -> dict[Key, Row]:
+    async def read(self, table: Table, key: Sequence[str]) -> dict[RowKey, RowTexts]:
         """Return all rows by the columns *key*."""
         ...
 
@@ -69,14 +69,14 @@ class ScratchClient(Protocol):
         """Run statements, and return why the server refused each; ``None`` if it did not."""
         ...
 
-    def insert(self, table: Table, row: Row) -> str:
+    def insert(self, table: Table, row: RowTexts) -> str:
         """Return the SQL that inserts *row*."""
         ...
 
-    def update(self, table: Table, key: Row, values: Row) -> str:
+    def update(self, table: Table, key: RowTexts, values: RowTexts) -> str:
         """Return the SQL that changes *values* of the row with *key*."""
         ...
 
-    def delete(self, table: Table, key: Row | None) -> str:
+    def delete(self, table: Table, key: RowTexts | None) -> str:
         """Return the SQL that deletes the row with *key*, or all rows."""
         ...

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.errors import DBWardenError
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 
 
 class ServingDialect(Protocol):
@@ -33,7 +33,7 @@ class ServingDialect(Protocol):
         """Return an engine whose transactions are read-only. Blocking."""
         ...
 
-    async def read(self, engine: AsyncEngine, config: DatabaseConfig) -> Reading:
+    async def read(self, engine: AsyncEngine, config: DatabaseConfig) -> DatabaseStatus:
         """Read the ledger and the lock through *engine*.
 
         Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dbwarden.dialects.base import Statement, Step
-from dbwarden.files.lexing import Lexis, Source
+from dbwarden.files.lexing import Lexis, SourceText
 from dbwarden.files.migration import Migration, Section
 from dbwarden.files.placeholders import BATCH, placeholders
 from dbwarden.types import DatabaseName
@@ -32,12 +32,12 @@ class Ending(NamedTuple):
     next: int
 
 
-class Cursor:
+class LineCounter:
     """Translates ascending offsets into lines and columns, in time linear in the text."""
 
     __slots__ = ("_at", "_line", "_line_start", "_text")
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SourceText) -> None:
         self._text, self._line, self._line_start, self._at = source.text, source.line, 0, 0
 
     def place(self, offset: int) -> tuple[int, int]:
@@ -60,8 +60,8 @@ class Splitter:
     """
 
     lexis: Lexis
-    end_of: Callable[[Source, int], Ending]
-    check: Callable[[Source, Span], None]
+    end_of: Callable[[SourceText, int], Ending]
+    check: Callable[[SourceText, Span], None]
     refuses_transaction: Callable[[Statement], bool]
 
     def split(
@@ -73,7 +73,7 @@ class Splitter:
             MigrationFileError: A quote or comment is never closed, or the text has something that
                 the server does not accept; has file, line and column.
         """
-        source = Source(text=text, path=path, line=line, database=database)
+        source = SourceText(text=text, path=path, line=line, database=database)
         return tuple(span.statement for span in spans(source, self))
 
     def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
@@ -88,7 +88,7 @@ class Splitter:
         batched = migration.backfill is not None and section is migration.upgrade
         if batched and migration.is_python:
             return ()
-        source = Source(
+        source = SourceText(
             text=section.text, path=migration.path, line=section.line, database=migration.database
         )
         found_spans: list[Span] = []
@@ -99,7 +99,7 @@ class Splitter:
             found_spans.append(span)
         return group(source, found_spans, self.refuses_transaction)
 
-    def _check_batched(self, source: Source, span: Span) -> None:
+    def _check_batched(self, source: SourceText, span: Span) -> None:
         """Check that a statement of a backfill runs in batches, each in a transaction."""
         statement = span.statement
         if statement.marked or self.refuses_transaction(statement):
@@ -124,10 +124,10 @@ def position_in(statement: Statement, offset: int) -> tuple[int, int]:
     return statement.line + line, column
 
 
-def spans(source: Source, splitter: Splitter) -> Iterator[Span]:
+def spans(source: SourceText, splitter: Splitter) -> Iterator[Span]:
     """Yield the statements of *source* in order, without empty ones."""
     text, position = source.text, 0
-    cursor = Cursor(source)
+    cursor = LineCounter(source)
     marker: int | None = None
     while True:
         start, marker = _next_code(source, splitter.lexis, position, marker)
@@ -152,7 +152,7 @@ def spans(source: Source, splitter: Splitter) -> Iterator[Span]:
 
 
 def _next_code(
-    source: Source, lexis: Lexis, position: int, marker: int | None
+    source: SourceText, lexis: Lexis, position: int, marker: int | None
 ) -> tuple[int, int | None]:
     """Return the start of the code at or after *position*, and the marker before it."""
     text = source.text
@@ -167,7 +167,7 @@ def _next_code(
         position = close(source, lexis, end)
 
 
-def _marker_between(source: Source, start: int, end: int) -> int | None:
+def _marker_between(source: SourceText, start: int, end: int) -> int | None:
     marker = None
     position = start
     for line in source.text[start:end].split("\n"):
@@ -184,7 +184,7 @@ def _is_marker(comment: str) -> bool:
     return _MARKER.match(comment) is not None
 
 
-def _misplaced_marker(source: Source, offset: int) -> Exception:
+def _misplaced_marker(source: SourceText, offset: int) -> Exception:
     return source.error(
         offset,
         "@dbwarden:autocommit must be on a line of its own, before the statement",
@@ -202,7 +202,7 @@ _OPENING_NAMES = {
 }
 
 
-def close(source: Source, lexis: Lexis, start: int) -> int:
+def close(source: SourceText, lexis: Lexis, start: int) -> int:
     """Return the end of the quote or comment that opens at *start*.
 
     Raises:
@@ -215,7 +215,7 @@ def close(source: Source, lexis: Lexis, start: int) -> int:
     return end
 
 
-def skip(source: Source, lexis: Lexis, at: int, comments: list[tuple[int, int]]) -> int:
+def skip(source: SourceText, lexis: Lexis, at: int, comments: list[tuple[int, int]]) -> int:
     """Return the end of the quote or comment that opens at *at*; add a comment to *comments*.
 
     Raises:
@@ -229,7 +229,7 @@ def skip(source: Source, lexis: Lexis, at: int, comments: list[tuple[int, int]])
     return end
 
 
-def transaction_control(source: Source, span: Span, words: str) -> Exception:
+def transaction_control(source: SourceText, span: Span, words: str) -> Exception:
     """Return the error for a statement that begins or ends a transaction."""
     return source.error(
         span.start,
@@ -254,7 +254,7 @@ def trim(text: str, start: int, end: int, comments: Sequence[tuple[int, int]]) -
 
 
 def group(
-    source: Source, spans: Sequence[Span], refuses: Callable[[Statement], bool]
+    source: SourceText, spans: Sequence[Span], refuses: Callable[[Statement], bool]
 ) -> tuple[Step, ...]:
     """Group consecutive transactional statements into one step; each other one is its own step.
 
@@ -274,8 +274,8 @@ def group(
 _BLANK = re.compile(r"[ \t\n\r\f\v;]*+")
 
 
-def _steps(source: Source, runs: Sequence[tuple[bool, Sequence[Span]]]) -> Iterator[Step]:
-    cursor, position = Cursor(source), 0
+def _steps(source: SourceText, runs: Sequence[tuple[bool, Sequence[Span]]]) -> Iterator[Step]:
+    cursor, position = LineCounter(source), 0
     for number, (transactional, run) in enumerate(runs, start=1):
         blank = _BLANK.match(source.text, position)
         start = blank.end() if blank else position

@@ -13,7 +13,7 @@ from dbwarden.migration_history import State
 
 Value = str | int | float | None
 
-Columns = Mapping[str, Value]
+LedgerValues = Mapping[str, Value]
 """Columns of the ledger and their values."""
 
 

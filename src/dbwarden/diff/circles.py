@@ -33,7 +33,7 @@ from dbwarden.schema.closure import reachable
 
 _READ = RELATIONS | {ObjectKind.COLUMN}
 Needs = Mapping[Ref, tuple[Ref, ...]]
-Step = tuple[AnyObject | None, AnyObject | None]
+ObjectStep = tuple[AnyObject | None, AnyObject | None]
 PartsByTable = Mapping[QualifiedName, list[Ref]]
 
 
@@ -128,7 +128,7 @@ class _Cycles:
         has_default = column.default is not None
         return has_default and self.is_cyclic(ref_of(ObjectKind.DEFAULT, table, column.name))
 
-    def split(self, obj: AnyObject, table: QualifiedName) -> tuple[AnyObject, list[Step]]:
+    def split(self, obj: AnyObject, table: QualifiedName) -> tuple[AnyObject, list[ObjectStep]]:
         """Return *obj* without what closes a cycle, and the steps that complete it.
 
         A step is a column or the object itself, before and after; ``None`` is no column yet.
@@ -139,7 +139,7 @@ class _Cycles:
                 late = self._cyclic_columns(obj)
                 whole = [column for column in obj.columns if column not in late]
                 kept = tuple(self._without_cyclic_default(table, column) for column in whole)
-                steps: list[Step] = [(None, column) for column in late]
+                steps: list[ObjectStep] = [(None, column) for column in late]
                 steps += [(was, now) for was, now in zip(kept, whole, strict=True) if was != now]
                 return replace(obj, columns=kept), steps
             case Column():

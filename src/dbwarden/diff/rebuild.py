@@ -46,7 +46,7 @@ class _Rebuild:
     queue: list[tuple[Ref, bool]] = field(default_factory=list)
 
 
-Found = tuple[AnyObject | None, QualifiedName | None]
+ObjectAndTable = tuple[AnyObject | None, QualifiedName | None]
 """An object, and the table whose part it is."""
 
 
@@ -55,14 +55,14 @@ class Finder:
 
     def __init__(self, schema: Schema) -> None:
         self.tables = {table.name: table for table in schema.tables}
-        self.objects: dict[Ref, Found] = {}
+        self.objects: dict[Ref, ObjectAndTable] = {}
         for obj in (*schema.tables, *schema.objects):
             self.objects[obj.ref] = (obj, None)
         for relation in schema.indexed:
             for item in relation.parts:
                 self.objects[item.ref_in(relation.name)] = (item, relation.name)
 
-    def find(self, ref: Ref) -> Found:
+    def find(self, ref: Ref) -> ObjectAndTable:
         """Return the object of *ref*, ``None`` if it does not exist."""
         return self.objects.get(ref, (None, None))
 

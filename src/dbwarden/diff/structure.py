@@ -35,7 +35,7 @@ from dbwarden.schema import (
 )
 from dbwarden.schema.kind_traits import traits_of
 
-Pairs = Iterator[tuple[Ref, Ref]]
+RefPairs = Iterator[tuple[Ref, Ref]]
 Partitions = Mapping[QualifiedName, list[QualifiedName]]
 
 
@@ -114,7 +114,7 @@ def _partitions(schema: Schema) -> Partitions:
     return found
 
 
-def _structural(schema: Schema) -> Pairs:
+def _structural(schema: Schema) -> RefPairs:
     partitions = _partitions(schema)
     relations = {obj.ref.table: obj.ref for obj in schema.objects if obj.ref.kind in RELATIONS}
     for table in schema.tables:
@@ -127,12 +127,12 @@ def _structural(schema: Schema) -> Pairs:
         yield from _object(obj, relations)
 
 
-def _namespace(ref: Ref) -> Pairs:
+def _namespace(ref: Ref) -> RefPairs:
     if ref.namespace is not None:
         yield ref, Ref(ObjectKind.NAMESPACE, None, ref.namespace)
 
 
-def _object(obj: SchemaObject, relations: Mapping[QualifiedName, Ref]) -> Pairs:
+def _object(obj: SchemaObject, relations: Mapping[QualifiedName, Ref]) -> RefPairs:
     match obj:
         case Trigger() | Rule() | Policy() | Statistics():
             yield obj.ref, relations.get(obj.table, ref_of(ObjectKind.TABLE, obj.table))
@@ -148,7 +148,7 @@ def _object(obj: SchemaObject, relations: Mapping[QualifiedName, Ref]) -> Pairs:
             yield obj.ref, Ref(ObjectKind.NAMESPACE, None, namespace)
 
 
-def _table(partitions: Partitions, table: Table) -> Pairs:
+def _table(partitions: Partitions, table: Table) -> RefPairs:
     yield from _namespace(table.ref)
     yield parentage(table.name), table.ref
     for parent in table.parents:
@@ -170,7 +170,7 @@ def _table(partitions: Partitions, table: Table) -> Pairs:
         yield identity, ref_of(ObjectKind.CONSTRAINT, table.name, table.replica_index)
 
 
-def _constraint(partitions: Partitions, table: Table, constraint: Constraint) -> Pairs:
+def _constraint(partitions: Partitions, table: Table, constraint: Constraint) -> RefPairs:
     own = constraint.ref_in(table.name)
     yield own, table.ref
     if not isinstance(constraint, Exclusion):
@@ -183,7 +183,7 @@ def _constraint(partitions: Partitions, table: Table, constraint: Constraint) ->
         yield from _references(partitions, own, constraint)
 
 
-def _references(partitions: Partitions, own: Ref, key: ForeignKey) -> Pairs:
+def _references(partitions: Partitions, own: Ref, key: ForeignKey) -> RefPairs:
     yield own, ref_of(ObjectKind.TABLE, key.references)
     below = list(partitions.get(key.references, ()))
     for table in below:  # the server depends on every partition
@@ -193,7 +193,7 @@ def _references(partitions: Partitions, own: Ref, key: ForeignKey) -> Pairs:
         yield own, ref_of(ObjectKind.COLUMN, key.references, name)
 
 
-def _index(table: Table, index: Index) -> Pairs:
+def _index(table: Table, index: Index) -> RefPairs:
     own = index.ref_in(table.name)
     yield own, table.ref
     keys = (column.column for column in index.columns if column.column is not None)

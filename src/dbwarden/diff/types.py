@@ -18,7 +18,7 @@ from dbwarden.schema import (
 )
 
 TYPES = frozenset({ObjectKind.ENUM, ObjectKind.DOMAIN, ObjectKind.COMPOSITE})
-Columns = tuple[tuple[QualifiedName, Column, Column], ...]
+RetypedColumns = tuple[tuple[QualifiedName, Column, Column], ...]
 
 
 def rebuilt_types(current: Schema, desired: Schema) -> tuple[RebuildType, ...]:
@@ -117,7 +117,7 @@ def _columns(
             yield ref.table, was, replace(was, default=now.default)
 
 
-def _refuse_other_shapes(types: Sequence[tuple[Rebuilt, Rebuilt]], columns: Columns) -> None:
+def _refuse_other_shapes(types: Sequence[tuple[Rebuilt, Rebuilt]], columns: RetypedColumns) -> None:
     """Refuse other attributes: a composite value is converted through its text."""
     for before, after in types:
         if not (isinstance(before, CompositeType) and isinstance(after, CompositeType)):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from dbwarden.schema import Column, ForeignKey, Schema, Table
 
-Mark = Literal["", "added", "changed", "dropped"]
+ChangeMark = Literal["", "added", "changed", "dropped"]
 """What became of an object since an earlier schema."""
 
 
@@ -19,7 +19,7 @@ class DrawnColumn:
     type: str
     keys: tuple[str, ...] = ()
     required: bool = False
-    mark: Mark = ""
+    mark: ChangeMark = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class DrawnTable:
     columns: tuple[DrawnColumn, ...] = ()
     notes: tuple[str, ...] = ()
     comment: str | None = None
-    mark: Mark = ""
+    mark: ChangeMark = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Link:
     target_columns: tuple[str, ...]
     unique: bool = False
     optional: bool = False
-    mark: Mark = ""
+    mark: ChangeMark = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def _partitions(schema: Schema, parent: Table) -> int:
     )[parent.name]
 
 
-def _mark(after: object, before: object) -> Mark:
+def _mark(after: object, before: object) -> ChangeMark:
     if after == before:
         return ""
     if before is None:
@@ -128,7 +128,7 @@ def _columns(table: Table, before: Table) -> Iterator[DrawnColumn]:
             yield _column(before, column, "dropped")
 
 
-def _column(table: Table, column: Column, mark: Mark) -> DrawnColumn:
+def _column(table: Table, column: Column, mark: ChangeMark) -> DrawnColumn:
     in_key = table.primary_key is not None and column.name in table.primary_key.columns
     found = {
         "PK": in_key,
@@ -185,7 +185,7 @@ def _links(
         yield _link(name, table, kept, _mark(key, old), default)
 
 
-def _link(name: str, table: Table, key: ForeignKey, mark: Mark, default: str | None) -> Link:
+def _link(name: str, table: Table, key: ForeignKey, mark: ChangeMark, default: str | None) -> Link:
     columns = [table.column(column) for column in key.columns]
     in_key = set(table.primary_key.columns) if table.primary_key is not None else set()
     return Link(

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.engines.served import Served, serve
 from dbwarden.errors import PoolExhausted
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 
 MAX_OPEN_ENGINES = 100
 """Maximum number of open engines in one event loop."""
@@ -31,7 +31,7 @@ def closable(served: Iterable[Served], room: int) -> tuple[Served, ...]:
     return tuple(idle[: max(0, room)])
 
 
-Key = tuple[str, bool]
+EngineKey = tuple[str, bool]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -43,8 +43,8 @@ class Engines:
     """
 
     limit: int = MAX_OPEN_ENGINES
-    open: "OrderedDict[Key, Served]" = field(default_factory=OrderedDict)
-    _opening: dict[Key, tuple[DatabaseConfig, anyio.Event]] = field(default_factory=dict)
+    open: "OrderedDict[EngineKey, Served]" = field(default_factory=OrderedDict)
+    _opening: dict[EngineKey, tuple[DatabaseConfig, anyio.Event]] = field(default_factory=dict)
     _reserved: int = 0
     _room_freed: anyio.Event | None = None
 
@@ -133,7 +133,7 @@ class Engines:
             del self._opening[key]
             opened.set()
 
-    async def _retire(self, key: Key) -> None:
+    async def _retire(self, key: EngineKey) -> None:
         """Remove an engine with an outdated configuration; its users keep it until they end."""
         served = self.open.pop(key, None)
         if served is not None:
@@ -173,7 +173,7 @@ class Engines:
             raise
         return True
 
-    async def read(self, config: DatabaseConfig) -> Reading:
+    async def read(self, config: DatabaseConfig) -> DatabaseStatus:
         """Read ledger and lock through the application's pool, in one round trip if it is warm.
 
         Raises:

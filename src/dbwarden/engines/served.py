@@ -19,7 +19,7 @@ from dbwarden.dialects.serving import ServingDialect
 from dbwarden.engines.failures import mark_errors
 from dbwarden.errors import ConnectError, ConnectionLost, PoolExhausted
 from dbwarden.kinds import serving_dialect_for
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 
 CLOSED_WITHIN = 5.0
 """Seconds to close the connections of all engines; after that their sockets are closed."""
@@ -111,7 +111,7 @@ class Served:
     def _pool(self) -> Any:
         return self.engine.sync_engine.pool
 
-    async def read(self, *, last: bool = False) -> Reading:
+    async def read(self, *, last: bool = False) -> DatabaseStatus:
         """Read the status through a connection of the pool.
 
         Raises:

@@ -10,10 +10,10 @@ from fastapi.responses import JSONResponse
 from dbwarden.fastapi.health_report import (
     LIVENESS,
     NO_STORE,
-    Answer,
     HealthArguments,
     HealthEndpoints,
     HealthOptions,
+    HealthResponse,
 )
 from dbwarden.fastapi.tenant_health import LARGEST_PAGE, PAGE
 
@@ -81,5 +81,5 @@ class _Routes:
         return _json(await self.endpoints.one_database(request, database))
 
 
-def _json(answer: Answer) -> JSONResponse:
+def _json(answer: HealthResponse) -> JSONResponse:
     return JSONResponse(answer.body, status_code=answer.code, headers=NO_STORE)

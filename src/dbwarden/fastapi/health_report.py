@@ -10,7 +10,7 @@ import anyio
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.tenants import TenantFamily
 from dbwarden.errors import DBWardenError, NotStarted, TimedOut, UnknownDatabase
-from dbwarden.fastapi.probing import Probe
+from dbwarden.fastapi.probing import ProbeResult
 from dbwarden.fastapi.state import Serving, serving
 from dbwarden.fastapi.tenant_health import (
     PAGE,
@@ -79,7 +79,7 @@ class Probed:
     """The health of one database; ``in_time`` is false if there was no time to probe it."""
 
     health: DatabaseHealth
-    probe: Probe | None = None
+    probe: ProbeResult | None = None
     in_time: bool = True
 
 
@@ -128,7 +128,7 @@ def status_fields(status: StatusResult | None) -> dict[str, Any]:
     return {"version": status.version if status else None, **keys}
 
 
-def _details(probe: Probe | None) -> Mapping[str, Any]:
+def _details(probe: ProbeResult | None) -> Mapping[str, Any]:
     """Return the additional details for requests that *authorize* accepts."""
     if probe is None:
         return {"details": None}
@@ -147,14 +147,14 @@ def _details(probe: Probe | None) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HealthResponse:
     """The JSON body and the HTTP status of a response."""
 
     body: Mapping[str, Any]
     code: int
 
 
-LIVENESS = Answer({"status": "ok"}, 200)
+LIVENESS = HealthResponse({"status": "ok"}, 200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,24 +165,26 @@ class HealthEndpoints:
 
     async def all_databases(
         self, request: Any, *, tenants: bool = False, limit: int = PAGE, after: str = ""
-    ) -> Answer:
+    ) -> HealthResponse:
         """Return the health of every database, and list a page of *tenants*."""
         if tenants and not (self.options.list_tenants or await self.options.accepts(request)):
-            return Answer({"detail": "Only authorized requests may list tenants."}, 403)
+            return HealthResponse({"detail": "Only authorized requests may list tenants."}, 403)
         now, deadline = anyio.current_time(), self.options.deadline * ANSWERED_WITHIN
         try:
             state = await serving()
             families = await known_families(state, now + deadline / 2)
             configs = state.databases
         except DBWardenError as error:
-            return Answer(
+            return HealthResponse(
                 {"status": "error", "databases": [], "error": public_sentence(error)}, 503
             )
         page = Page(chosen=tuple(sample(state, family) for family in families), more=False)
         if tenants:
             requested = page_of(state, families, after=after, limit=limit)
             if requested is None:
-                return Answer({"detail": "after= is not the name of a tenant's database."}, 422)
+                return HealthResponse(
+                    {"detail": "after= is not the name of a tenant's database."}, 422
+                )
             page = requested
         all_configs = (*configs, *(config for chosen in page.chosen for config in chosen))
         probed = await probe_all(state, all_configs, self.options, now + deadline)
@@ -197,21 +199,21 @@ class HealthEndpoints:
             **({"tenants": [asdict(each) for each in report.summaries]} if families else {}),
             **({"next": report.next(after)} if families and tenants else {}),
         }
-        return Answer(body, self.options.code(report.health))
+        return HealthResponse(body, self.options.code(report.health))
 
-    async def one_database(self, request: Any, database: str) -> Answer:
+    async def one_database(self, request: Any, database: str) -> HealthResponse:
         """Return the health of one database."""
         until = anyio.current_time() + self.options.deadline * ANSWERED_WITHIN
         try:
             state = await serving()
             config = await state.database(database)
         except UnknownDatabase:
-            return Answer({"detail": "There is no database of that name."}, 404)
+            return HealthResponse({"detail": "There is no database of that name."}, 404)
         except DBWardenError as error:
-            return Answer({"status": "error", "error": public_sentence(error)}, 503)
+            return HealthResponse({"status": "error", "error": public_sentence(error)}, 503)
         (probed,) = await probe_all(state, (config,), self.options, until)
         more = self.options.details and await self.options.accepts(request)
-        return Answer(_to_json(probed, more), self.options.code(probed.health))
+        return HealthResponse(_to_json(probed, more), self.options.code(probed.health))
 
 
 @dataclass(frozen=True, slots=True)

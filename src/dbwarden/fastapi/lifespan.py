@@ -19,7 +19,7 @@ from dbwarden.fastapi.state import Serving, forget, serving
 from dbwarden.fastapi.tracing import span
 from dbwarden.fleet import Limits, Outcome, OutcomeState, migrate_all, run
 from dbwarden.operations.check import findings_of
-from dbwarden.planning.judging import Problem, Severity, StatusResult
+from dbwarden.planning.judging import ProblemSeverity, StatusProblem, StatusResult
 from dbwarden.types import DatabaseName
 
 Mode = Literal["check", "migrate", "none"]
@@ -180,7 +180,7 @@ async def _start(state: Serving, startup: Startup) -> None:
 async def _prepare(state: Serving, startup: Startup) -> int:
     """Migrate, check and warm the selected databases; return their number."""
     chosen = await startup.select(state)
-    failed: Failed = frozenset()  # reported, and not tried again
+    failed: FailedDatabases = frozenset()  # reported, and not tried again
     if startup.mode == "migrate":
         failed |= await _migrate(state, startup, [c for c in chosen if c.replica_of is None])
     if startup.mode != "none":
@@ -192,11 +192,13 @@ async def _prepare(state: Serving, startup: Startup) -> int:
     return len(chosen)
 
 
-Failed = frozenset[DatabaseName]
+FailedDatabases = frozenset[DatabaseName]
 """The databases that failed without preventing the application's start."""
 
 
-async def _migrate(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> Failed:
+async def _migrate(
+    state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]
+) -> FailedDatabases:
     limited = [replace(c, timeout=startup.timeout) for c in chosen] if startup.timeout else chosen
     limits = Limits(max_failures=1 if startup.fail_fast else None)
     with telemetry.at_most("info"):  # _judge reports what failed
@@ -214,7 +216,9 @@ def _others(state: Serving, chosen: Sequence[DatabaseConfig]) -> tuple[DatabaseC
     )
 
 
-async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> Failed:
+async def _check(
+    state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]
+) -> FailedDatabases:
     async def check(config: DatabaseConfig) -> StatusResult:
         with telemetry.at_most("info"):  # _judge reports what failed
             probe = await state.probes.probe(
@@ -240,16 +244,16 @@ async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConf
     return await _on_each(state, startup, "check", chosen, check)
 
 
-def is_harmless(startup: Startup, config: DatabaseConfig, problem: Problem) -> bool:
+def is_harmless(startup: Startup, config: DatabaseConfig, problem: StatusProblem) -> bool:
     """Return whether the application starts in spite of *problem*."""
     match problem.severity:
-        case Severity.NOTE | Severity.WARNING:
+        case ProblemSeverity.NOTE | ProblemSeverity.WARNING:
             return True
-        case Severity.LATE:
+        case ProblemSeverity.LATE:
             # A replica receives migrations later than its primary.
             replicates = startup.mode == "migrate" and config.replica_of is not None
             return replicates or startup.on_pending == "warn"
-        case Severity.FAULT:
+        case ProblemSeverity.FAULT:
             return False
         case _:
             assert_never(problem.severity)
@@ -261,7 +265,7 @@ async def _on_each(
     name: str,
     chosen: Sequence[DatabaseConfig],
     operation: Callable[[DatabaseConfig], Awaitable[Any]],
-) -> Failed:
+) -> FailedDatabases:
     """Run *operation*, logged as *name*, on all databases concurrently, and judge the outcomes.
 
     The startup reports failures as errors, so that failures of single databases are logged as info.
@@ -277,7 +281,7 @@ async def _on_each(
     return _judge(startup, await run(on_one, chosen, timeout=limit, fail_fast=startup.fail_fast))
 
 
-def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> Failed:
+def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> FailedDatabases:
     """Log the failures, and return the names of the failed databases.
 
     Raises:

@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from dbwarden.fastapi.probing import Probe
+from dbwarden.fastapi.probing import ProbeResult
 from dbwarden.fastapi.state import Serving, states
 
 GAUGES = {
@@ -59,7 +59,7 @@ def label_of(state: Serving, name: str) -> str:
     return next((each.name for each in patterns if each.id_of(name) is not None), name)
 
 
-def samples(state: Serving, probe: Probe) -> Iterator[tuple[str, float]]:
+def samples(state: Serving, probe: ProbeResult) -> Iterator[tuple[str, float]]:
     """Yield the value of each gauge of one database's last probe."""
     yield "up", float(probe.status is not None)
     yield "probe_seconds", probe.duration_ms / 1000

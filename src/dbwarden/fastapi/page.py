@@ -28,7 +28,7 @@ from dbwarden.fastapi.health_report import (
     probe_all,
     status_fields,
 )
-from dbwarden.fastapi.probing import Probe
+from dbwarden.fastapi.probing import ProbeResult
 from dbwarden.fastapi.state import Serving, serving
 from dbwarden.fastapi.tenant_health import known_families, sample
 from dbwarden.operations.check import findings_of
@@ -243,7 +243,7 @@ def _import_picture() -> ModuleType:
     return draw
 
 
-def _next_steps(probe: Probe | None, private: bool) -> tuple[str, ...]:
+def _next_steps(probe: ProbeResult | None, private: bool) -> tuple[str, ...]:
     """Return what to do about the findings, or about the error, which may name hosts."""
     if probe is not None and probe.status is not None:
         problems = [item for item in probe.status.problems if item.code != "locked"]
@@ -263,7 +263,7 @@ def _backfill(item: BackfillProgress, private: bool) -> dict[str, Any]:
     }
 
 
-def _status_fields(probe: Probe | None, private: bool) -> dict[str, Any]:
+def _status_fields(probe: ProbeResult | None, private: bool) -> dict[str, Any]:
     """Return the status of a database for the page.
 
     A public page omits information useful to an attacker: the lock holder with its host and running

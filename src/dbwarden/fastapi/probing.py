@@ -25,7 +25,7 @@ from dbwarden.errors import (
 )
 from dbwarden.fastapi.tracing import span
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import LedgerRow, Reading
+from dbwarden.migration_history import DatabaseStatus, LedgerRow
 from dbwarden.operations.health import DatabaseHealth, diagnose, unwell
 from dbwarden.operations.operation import migration_files, read_status
 from dbwarden.operations.replicas import read_with_primary
@@ -51,7 +51,7 @@ Signature = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class ProbeResult:
     """The result of probing a database: its status or an error.
 
     ``at`` is ``time.monotonic()`` at the end. ``applied_ms`` is the duration of the newest
@@ -94,9 +94,9 @@ class Latency:
 class Probes:
     """The last probe of each database in one event loop."""
 
-    last: dict[str, Probe] = field(default_factory=dict)
+    last: dict[str, ProbeResult] = field(default_factory=dict)
     latencies: dict[str, deque[Latency]] = field(default_factory=dict)
-    _running: "dict[str, _Run[Probe]]" = field(default_factory=dict)
+    _running: "dict[str, _Run[ProbeResult]]" = field(default_factory=dict)
     _files: dict[tuple[Path, DatabaseName], "_Files"] = field(default_factory=dict)
     _reading: dict[tuple[Path, DatabaseName], "_Run[_Files]"] = field(default_factory=dict)
     _slots: dict[tuple[str, bool], anyio.CapacityLimiter] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class Probes:
         ttl: float,
         limit: float | None,
         primary: DatabaseConfig | None = None,
-    ) -> Probe:
+    ) -> ProbeResult:
         """Return a probe of one database that is at most *ttl* seconds old.
 
         Concurrent callers share a running probe.
@@ -142,13 +142,13 @@ class Probes:
             if probe.config == config:
                 return probe
 
-    async def _run_logged(self, task: "_Task") -> Probe:
+    async def _run_logged(self, task: "_Task") -> ProbeResult:
         with telemetry.run(), span("health", database=task.config.database_name):
             probe = await self._run(task)
         self._remember(probe)
         return probe
 
-    async def _run(self, task: "_Task") -> Probe:
+    async def _run(self, task: "_Task") -> ProbeResult:
         config, limit = task.config, task.limit
         started = time.monotonic()
         status: StatusResult | None = None
@@ -171,7 +171,7 @@ class Probes:
         timed = [row for row in rows if row.live and row.duration_ms is not None]
         newest = max(timed, key=lambda row: row.started_at, default=None)
         now = time.monotonic()
-        return Probe(
+        return ProbeResult(
             config=config,
             status=status,
             error=error,
@@ -181,7 +181,7 @@ class Probes:
             pool_full=task.pool_full,
         )
 
-    def _remember(self, probe: Probe) -> None:
+    def _remember(self, probe: ProbeResult) -> None:
         name = probe.config.database_name
         before, self.last[name] = self.last.pop(name, None), probe
         if len(self.last) > DATABASES_REMEMBERED:
@@ -267,7 +267,7 @@ class _Task:
     limit: float | None
     pool_full: bool = False
 
-    async def read(self, config: DatabaseConfig) -> Reading:
+    async def read(self, config: DatabaseConfig) -> DatabaseStatus:
         """Read through the application's engine or a separate connection."""
         served = self.engines.ready(config)
         if served is None:
@@ -283,7 +283,7 @@ class _Task:
             return await self.engines.read(config)
         return await self._read_busy(served)
 
-    async def _read_busy(self, served: Served) -> Reading:
+    async def _read_busy(self, served: Served) -> DatabaseStatus:
         """Read a database whose pool is full, through the pool or a separate connection.
 
         Without the separate connection, the database of a busy application would seem unreachable.
@@ -321,7 +321,7 @@ def signature_of(folder: Path) -> Signature:
     return tuple(sorted(files))
 
 
-def _log(probe: Probe) -> None:
+def _log(probe: ProbeResult) -> None:
     """Log a change of a database's health with its cause, which the endpoint hides."""
     health = probe.health
     level: telemetry.Level = "info" if health.status == "ok" else "warning"

@@ -22,7 +22,7 @@ PAGE = 100
 LARGEST_PAGE = 1000
 """Maximum number of tenants on a page of the list."""
 
-Chosen = tuple[DatabaseConfig, ...]
+ChosenDatabases = tuple[DatabaseConfig, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class TenantsHealth:
 class Page:
     """A page of the list of tenants: its databases by family, and whether more follow."""
 
-    chosen: tuple[Chosen, ...]
+    chosen: tuple[ChosenDatabases, ...]
     more: bool
 
 
@@ -63,7 +63,7 @@ async def known_families(state: Serving, until: float) -> tuple[TenantFamily, ..
     return families
 
 
-def sample(state: Serving, family: TenantFamily, *, most: int = SAMPLED) -> Chosen:
+def sample(state: Serving, family: TenantFamily, *, most: int = SAMPLED) -> ChosenDatabases:
     """Choose tenants to probe: first those with an open engine, then random ones."""
     ids = family.ids
     if len(ids) > most:
@@ -89,7 +89,7 @@ def page_of(
         if start is None:
             return None
         first, last_id = start
-    chosen: list[Chosen] = []
+    chosen: list[ChosenDatabases] = []
     room = limit + 1
     for number, family in enumerate(families):
         remaining = (each for each in family.ids if number > first or each > last_id)
@@ -128,6 +128,6 @@ def with_tenants(health: Health, tenants: Sequence[TenantsHealth]) -> Health:
     return health
 
 
-def represents(family: TenantFamily, chosen: Chosen) -> bool:
+def represents(family: TenantFamily, chosen: ChosenDatabases) -> bool:
     """Return whether *chosen* has enough tenants to judge *family*, or the list is unknown."""
     return family.count is None or len(chosen) >= min(family.count, SAMPLED)

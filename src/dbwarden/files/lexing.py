@@ -170,7 +170,7 @@ def has_code(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class SourceText:
     """SQL of a file; *text* begins at column 1 of *line*."""
 
     text: str

@@ -30,7 +30,7 @@ from dbwarden.files.directives import (
     SectionName,
     directive_of,
 )
-from dbwarden.files.lexing import Lexis, Source, comments, has_code, lexis_of, skip_gap
+from dbwarden.files.lexing import Lexis, SourceText, comments, has_code, lexis_of, skip_gap
 from dbwarden.files.migration import (
     Allowance,
     Backfill,
@@ -63,7 +63,7 @@ class ParsingState:
     remarks that explain why the upgrade fails on rows.
     """
 
-    source: Source
+    source: SourceText
     lexis: Lexis
     marks: list[_Mark] = field(default_factory=list)
     depends_on: list[Version] = field(default_factory=list)
@@ -102,7 +102,7 @@ def parse(text: str, *, path: Path, database: DatabaseName, dialect: DialectName
         MigrationFileError: Every problem of the file, each with its line.
     """
     name = parse_name(path, database)
-    state = ParsingState(Source(text=text, path=path, database=database), lexis_of(dialect))
+    state = ParsingState(SourceText(text=text, path=path, database=database), lexis_of(dialect))
     read_comments(state)
     sections = _split_sections(state)
     _check(state, sections)

@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 
 from dbwarden.files.checksum import checksum
-from dbwarden.files.lexing import Source, lexis_of
+from dbwarden.files.lexing import SourceText, lexis_of
 from dbwarden.files.migration import Migration, Section
 from dbwarden.files.naming import parse_name
 from dbwarden.files.parsing import ParsingState, build, read_backfill, read_comments
@@ -39,7 +39,7 @@ def parse_python(
     match = _HEADER.match(text)
     end = match.end() if match else 0
     header = _HASH.sub(r"\1--", text[:end])  # the directives of SQL, on the same lines
-    state = ParsingState(Source(text=header, path=path, database=database), lexis_of(dialect))
+    state = ParsingState(SourceText(text=header, path=path, database=database), lexis_of(dialect))
     read_comments(state)
     backfill = read_backfill(state, name)
     if state.backfill.start is None:
@@ -60,7 +60,7 @@ def _check_code(state: ParsingState, code: str, line: int) -> None:
     path, database = state.source.path, state.source.database
 
     def problem(at: int, message: str, next_step: str) -> None:
-        source = Source(text="", path=path, line=line + at - 1, database=database)
+        source = SourceText(text="", path=path, line=line + at - 1, database=database)
         state.problems.append(source.error(0, message, next_step))
 
     try:

@@ -2,7 +2,7 @@
 
 Every migration has a level: 0, or one more than the highest level of the migrations it requires in
 other databases, and at least that of its predecessor. The migrations of one database on one level
-form a :class:`Stage`, which runs when the stages that it requires are done.
+form a :class:`RolloutStage`, which runs when the stages that it requires are done.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +13,11 @@ from dbwarden.files.migration import Migration, Requirement
 from dbwarden.types import DatabaseName, Version, format_version
 
 Node = tuple[DatabaseName, Version]
-Files = Mapping[DatabaseName, Sequence[Migration]]
+FilesByDatabase = Mapping[DatabaseName, Sequence[Migration]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class RolloutStage:
     """The migrations of one database on one level, up to version ``to`` (``None`` for the rest).
 
     ``requires`` lists the migrations that other databases must have applied before.
@@ -34,7 +34,9 @@ class Stage:
         return f"{self.database}#{self.level}"
 
 
-def plan_stages(files: Files, databases: Sequence[DatabaseName]) -> tuple[Stage, ...]:
+def plan_stages(
+    files: FilesByDatabase, databases: Sequence[DatabaseName]
+) -> tuple[RolloutStage, ...]:
     """Return the stages of *databases*, in order for each database.
 
     *files* has the files of every configured database, because a requirement may name a database
@@ -45,9 +47,11 @@ def plan_stages(files: Files, databases: Sequence[DatabaseName]) -> tuple[Stage,
             form a cycle; with file and line.
     """
     if not any_requirement(files):
-        return tuple(Stage(database=name, level=0, to=None, requires=()) for name in databases)
+        return tuple(
+            RolloutStage(database=name, level=0, to=None, requires=()) for name in databases
+        )
     levels = _levels(files)
-    result: list[Stage] = []
+    result: list[RolloutStage] = []
     for name in databases:
         versioned = _versioned(files.get(name, ()))
         by_level: dict[int, list[Migration]] = {0: []}
@@ -57,20 +61,22 @@ def plan_stages(files: Files, databases: Sequence[DatabaseName]) -> tuple[Stage,
     return tuple(result)
 
 
-def any_requirement(files: Files) -> bool:
+def any_requirement(files: FilesByDatabase) -> bool:
     """Return whether any migration requires another database. Tenants share their files."""
     folders = {id(items): items for items in files.values()}
     return any(item.requires for items in folders.values() for item in items)
 
 
-def _stages_of(name: DatabaseName, by_level: Mapping[int, Sequence[Migration]]) -> Iterator[Stage]:
+def _stages_of(
+    name: DatabaseName, by_level: Mapping[int, Sequence[Migration]]
+) -> Iterator[RolloutStage]:
     last = max(by_level)
     for level in sorted(by_level):
         items = by_level[level]
         newest = items[-1].version if items else None
         if not items and level != last:
             continue
-        yield Stage(
+        yield RolloutStage(
             database=name,
             level=level,
             to=None if level == last else newest,
@@ -82,7 +88,7 @@ def _versioned(items: Sequence[Migration]) -> list[tuple[Migration, Version]]:
     return [(item, item.version) for item in items if item.version is not None]
 
 
-def _levels(files: Files) -> dict[Node, int]:
+def _levels(files: FilesByDatabase) -> dict[Node, int]:
     from graphlib import CycleError, TopologicalSorter  # few projects have requirements
 
     nodes = {(name, v): item for name, items in files.items() for item, v in _versioned(items)}
@@ -102,7 +108,7 @@ def _levels(files: Files) -> dict[Node, int]:
     return levels
 
 
-def _previous(files: Files) -> dict[Node, tuple[Node, ...]]:
+def _previous(files: FilesByDatabase) -> dict[Node, tuple[Node, ...]]:
     """Return the migration before each one of the same database, if any."""
     previous: dict[Node, tuple[Node, ...]] = {}
     for name, items in files.items():
@@ -113,7 +119,7 @@ def _previous(files: Files) -> dict[Node, tuple[Node, ...]]:
 
 
 def _node(
-    migration: Migration, need: Requirement, nodes: Mapping[Node, Migration], files: Files
+    migration: Migration, need: Requirement, nodes: Mapping[Node, Migration], files: FilesByDatabase
 ) -> Node:
     if need.database not in files:
         raise MigrationFileError(

@@ -12,7 +12,7 @@ from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.migration import Migration, Requirement
 from dbwarden.fleet.dispatching import dispatch
 from dbwarden.fleet.gates import gate_of
-from dbwarden.fleet.requirements import Files, Stage, any_requirement, plan_stages
+from dbwarden.fleet.requirements import FilesByDatabase, RolloutStage, any_requirement, plan_stages
 from dbwarden.fleet.running import Limits, Outcome, Task
 from dbwarden.operations.migrate import MigrateResult, migrate
 from dbwarden.operations.operation import files_once, migration_files
@@ -21,7 +21,7 @@ from dbwarden.types import DatabaseName, format_version
 if TYPE_CHECKING:
     from dbwarden.fleet.workers.protocol import Workers
 
-Outcomes = tuple[Outcome[MigrateResult], ...]
+MigrateOutcomes = tuple[Outcome[MigrateResult], ...]
 
 
 async def migrate_all(
@@ -33,7 +33,7 @@ async def migrate_all(
     stop: anyio.Event | None = None,
     workers: "Workers | str | int | None" = None,
     **options: Any,
-) -> Outcomes:
+) -> MigrateOutcomes:
     """Migrate *databases* concurrently, those with ``-- requires:`` after their requirements.
 
     Args:
@@ -71,7 +71,7 @@ async def migrate_all(
     return merge_outcomes(databases, tasks, outcomes)
 
 
-async def _files(databases: Sequence[DatabaseConfig]) -> Files:
+async def _files(databases: Sequence[DatabaseConfig]) -> FilesByDatabase:
     """Return the files of each database.
 
     The migrate of a database reports its unreadable folder, unless some migration requires another
@@ -91,8 +91,8 @@ async def _files(databases: Sequence[DatabaseConfig]) -> Files:
 
 
 def _stages(
-    files: Files, names: Sequence[DatabaseName], options: Mapping[str, Any]
-) -> tuple[Stage, ...]:
+    files: FilesByDatabase, names: Sequence[DatabaseName], options: Mapping[str, Any]
+) -> tuple[RolloutStage, ...]:
     """Return the stages; a limited or dry run has one stage per database."""
     staged = plan_stages(files, names)
     if not any(options.get(name) for name in ("to", "count", "dry_run")):
@@ -102,7 +102,7 @@ def _stages(
         needs[stage.database] += stage.requires
     dry = bool(options.get("dry_run"))
     return tuple(
-        Stage(database=name, level=0, to=None, requires=() if dry else needs[name])
+        RolloutStage(database=name, level=0, to=None, requires=() if dry else needs[name])
         for name in names
     )
 
@@ -112,8 +112,8 @@ class _Rollout:
     """The stages of one fleet migrate, and the files that decide on their order."""
 
     databases_by_name: Mapping[DatabaseName, DatabaseConfig]
-    files: Files
-    staged: tuple[Stage, ...]
+    files: FilesByDatabase
+    staged: tuple[RolloutStage, ...]
     options: Mapping[str, Any]
 
     def tasks(self, canary: str | None) -> tuple[Task[MigrateResult], ...]:
@@ -130,7 +130,7 @@ class _Rollout:
             for key, task in tasks.items()
         )
 
-    def _task(self, stage: Stage) -> Task[MigrateResult]:
+    def _task(self, stage: RolloutStage) -> Task[MigrateResult]:
         options = dict(self.options)
         if stage.to is not None:
             options |= {"to": format_version(stage.to), "at_least": True}
@@ -145,7 +145,7 @@ class _Rollout:
             gate=gate_of(stage.requires, self.databases_by_name.__getitem__),
         )
 
-    def _earlier(self, stage: Stage) -> list[str]:
+    def _earlier(self, stage: RolloutStage) -> list[str]:
         """Return the earlier stages of the same database."""
         # Most databases have one stage. Searching earlier ones for each would be quadratic.
         others = self.staged if stage.level else ()
@@ -169,7 +169,7 @@ def merge_outcomes(
     databases: Sequence[DatabaseConfig],
     tasks: Sequence[Task[MigrateResult]],
     outcomes: Sequence[Outcome[MigrateResult]],
-) -> Outcomes:
+) -> MigrateOutcomes:
     """One outcome per database: of its first stage that did not succeed, else of its last."""
     by_name: dict[DatabaseName, list[Outcome[MigrateResult]]] = {}
     for task, outcome in zip(tasks, outcomes, strict=True):

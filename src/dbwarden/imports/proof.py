@@ -12,7 +12,7 @@ from dbwarden.schema import Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class ExpectedSchemas:
     """The schemas that the other tool arrived at, without its *table*; ``None`` if unknown.
 
     ``restored`` is the one after its rollback.
@@ -24,7 +24,10 @@ class Expected:
 
 
 async def find_problems(
-    session: ScratchSession, database: ScratchDatabase, migration: Migration, expected: Expected
+    session: ScratchSession,
+    database: ScratchDatabase,
+    migration: Migration,
+    expected: ExpectedSchemas,
 ) -> tuple[str, ...]:
     """Run *migration* in *database*, and its rollback in a copy.
 

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dbwarden.dialects.authoring import Unit
+from dbwarden.dialects.authoring import TimeUnit
 from dbwarden.files.lexing import Lexis
 
 Literal = Callable[[object], str]
 """Renders a value of Python as SQL; see ``AuthoringDialect.literal``."""
-Now = Callable[[Unit], str]
+Now = Callable[[TimeUnit], str]
 """Returns the SQL of the current time; see ``AuthoringDialect.now``."""
 Clock = tuple[datetime, datetime]
 """When a run began and ended."""
-Values = Sequence[Any] | Mapping[str, Any] | None
+BoundParameters = Sequence[Any] | Mapping[str, Any] | None
 
 _FORMAT = re.compile(r"%%|%\((?P<name>[^)]*)\)s|%s")
 _PLACEHOLDERS = {
@@ -43,7 +43,7 @@ class Recorded:
     """
 
     sql: str
-    values: tuple[Values, ...] = (None,)
+    values: tuple[BoundParameters, ...] = (None,)
     style: str = "qmark"
     autocommit: bool = False
     returns_rows: bool = False
@@ -85,7 +85,7 @@ class Recorded:
         return tuple(_fill(self, each, lexis, rendered) for each in self.values)
 
 
-def _decode_all(values: Any) -> Values:
+def _decode_all(values: Any) -> BoundParameters:
     if isinstance(values, Mapping):
         return {name: _decode(value) for name, value in values.items()}
     return None if values is None else tuple(map(_decode, values))
@@ -104,7 +104,7 @@ class Instant(str):
     __slots__ = ()
 
 
-def unit_of(value: object, clock: Clock) -> Unit | None:
+def unit_of(value: object, clock: Clock) -> TimeUnit | None:
     """Return the form in which *value* is the time of the run; ``None`` if it is another value."""
     if isinstance(value, Instant):
         return "instant" if clock[0] <= datetime.fromisoformat(value) <= clock[1] else None
@@ -135,7 +135,7 @@ def _decode(document: Mapping[str, Any]) -> object:
             return value
 
 
-def _fill(statement: Recorded, values: Values, lexis: Lexis, literal: Literal) -> str:
+def _fill(statement: Recorded, values: BoundParameters, lexis: Lexis, literal: Literal) -> str:
     """Return the SQL with each placeholder replaced by its value."""
     if values is None:
         return statement.sql

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts, Key, TableFacts
+from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts, TableFacts, TableId
 
-Part = TableFacts | ColumnFacts | ConstraintFacts | IndexFacts
+ObservedPart = TableFacts | ColumnFacts | ConstraintFacts | IndexFacts
 """A part of a table, or the table itself."""
 
 
@@ -15,7 +15,7 @@ class Added:
     """A part is new; ``builds_index`` is true if it is a constraint whose index is new too."""
 
     table: TableFacts
-    part: Part
+    part: ObservedPart
     builds_index: bool = False
 
 
@@ -24,7 +24,7 @@ class Dropped:
     """A part is gone. An index belonged to no constraint, and its table is not gone."""
 
     table: TableFacts
-    part: Part
+    part: ObservedPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,19 @@ class NotNullSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
+class IndexRewritten:
     """An index was rewritten, and its table was not."""
 
     table: TableFacts
     index: IndexFacts
 
 
-Change = Added | Dropped | Renamed | Retyped | NotNullSet | Rebuilt
+ObservedChange = Added | Dropped | Renamed | Retyped | NotNullSet | IndexRewritten
 
 
-def changes_between(before: TableFacts | None, after: TableFacts | None) -> Iterator[Change]:
+def changes_between(
+    before: TableFacts | None, after: TableFacts | None
+) -> Iterator[ObservedChange]:
     """Yield the changes that lead from *before* to *after*; ``None`` is a table that is not there.
 
     The parts of a new table are changes too: its columns, constraints and indexes are added.
@@ -83,7 +85,7 @@ def changes_between(before: TableFacts | None, after: TableFacts | None) -> Iter
     yield from _indexes(before, after)
 
 
-def _columns(before: TableFacts, after: TableFacts) -> Iterator[Change]:
+def _columns(before: TableFacts, after: TableFacts) -> Iterator[ObservedChange]:
     old = by_key(before.columns)
     for column in after.columns:
         was = old.pop(column.key, None)
@@ -100,7 +102,7 @@ def _columns(before: TableFacts, after: TableFacts) -> Iterator[Change]:
         yield Dropped(after, column)
 
 
-def _constraints(before: TableFacts, after: TableFacts) -> Iterator[Change]:
+def _constraints(before: TableFacts, after: TableFacts) -> Iterator[ObservedChange]:
     old = by_key(before.constraints)
     indexes = by_key(before.indexes)
     # The server recreates the constraints of a column that gets another type.
@@ -113,7 +115,7 @@ def _constraints(before: TableFacts, after: TableFacts) -> Iterator[Change]:
             yield Added(after, constraint, builds)
 
 
-def _indexes(before: TableFacts, after: TableFacts) -> Iterator[Change]:
+def _indexes(before: TableFacts, after: TableFacts) -> Iterator[ObservedChange]:
     old = by_key(before.indexes)
     # An index of a column that gets another type is recreated with the file that it had.
     files = {index.file: index.key for index in before.indexes}
@@ -126,7 +128,7 @@ def _indexes(before: TableFacts, after: TableFacts) -> Iterator[Change]:
             if index.key not in owned:
                 yield Added(after, index)
         elif was.file != index.file and before.file == after.file:
-            yield Rebuilt(after, index)
+            yield IndexRewritten(after, index)
     owned = {constraint.index for constraint in before.constraints}
     for index in old.values():
         if index.key not in owned:
@@ -136,6 +138,6 @@ def _indexes(before: TableFacts, after: TableFacts) -> Iterator[Change]:
 T = TypeVar("T", TableFacts, ColumnFacts, ConstraintFacts, IndexFacts)
 
 
-def by_key(parts: Sequence[T]) -> dict[Key, T]:
+def by_key(parts: Sequence[T]) -> dict[TableId, T]:
     """Return *parts* by their keys."""
     return {part.key: part for part in parts}

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 from dbwarden.linting.changes import Dropped
 from dbwarden.linting.facts import FileFacts, StatementFacts
-from dbwarden.linting.rule import Draft
+from dbwarden.linting.rule import RawFinding
 from dbwarden.linting.tables import ColumnFacts, TableFacts
 
 
-def find_missing_rollback(file: FileFacts) -> Iterator[Draft]:
+def find_missing_rollback(file: FileFacts) -> Iterator[RawFinding]:
     """Find a versioned file that has no rollback, and does not say that it cannot have one."""
     migration = file.migration
     needs_none = migration.irreversible or migration.upgrade.empty or migration.backfill
     if migration.version is not None and migration.way_back is None and not needs_none:
-        yield Draft(message="it has no rollback")
+        yield RawFinding(message="it has no rollback")
 
 
-def find_undeclared_losses(file: FileFacts) -> Iterator[Draft]:
+def find_undeclared_losses(file: FileFacts) -> Iterator[RawFinding]:
     """Find columns and tables whose values a rollback cannot restore, and no header says so."""
     migration = file.migration
     if migration.version is None or migration.way_back is None:
@@ -26,7 +26,7 @@ def find_undeclared_losses(file: FileFacts) -> Iterator[Draft]:
     for statement, table, column in _losses(file):
         names = [f"{one}.{column}" if column else one for one in _with_parents(file, table)]
         if not any(migration.declares.covers("loses", name) for name in names):
-            yield Draft(
+            yield RawFinding(
                 message=f"the rollback does not restore the values of {names[0]}, and the header "
                 "does not say so",
                 next_step=f"Put -- dbwarden: loses {names[0]} above -- upgrade.",
@@ -68,6 +68,6 @@ def _with_parents(file: FileFacts, table: str) -> Iterator[str]:
             yield found.name
 
 
-def find_unmet_requirements(file: FileFacts) -> Iterator[Draft]:
+def find_unmet_requirements(file: FileFacts) -> Iterator[RawFinding]:
     """Find requirements that no database or file of the project meets."""
-    return (Draft(message=sentence) for sentence in file.unmet)
+    return (RawFinding(message=sentence) for sentence in file.unmet)

@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import TypeVar
 
 from dbwarden.files.migration import Migration
-from dbwarden.linting.changes import Added, Change, Dropped
+from dbwarden.linting.changes import Added, Dropped, ObservedChange
 from dbwarden.linting.sizes import LiveStats
-from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts, Key, TableFacts
+from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts, TableFacts, TableId
 
 P = TypeVar("P", TableFacts, ColumnFacts, ConstraintFacts, IndexFacts)
 
@@ -36,7 +36,7 @@ class TableUse:
     deleted, ``changes_all`` if the rows to change were searched without an index.
     """
 
-    key: Key
+    key: TableId
     name: str
     lock: Lock | None = None
     held: Lock | None = None
@@ -61,7 +61,7 @@ class StatementFacts:
     column: int
     step: int = 1
     uses: tuple[TableUse, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ObservedChange, ...] = ()
     truncated: tuple[str, ...] = ()
     unsafe_value: bool = False
     fault: str | None = None
@@ -76,8 +76,8 @@ class Observed:
     """The facts of one file: its statements, and the tables before and after it."""
 
     statements: tuple[StatementFacts, ...] = ()
-    before: Mapping[Key, TableFacts] = field(default_factory=dict)
-    after: Mapping[Key, TableFacts] = field(default_factory=dict)
+    before: Mapping[TableId, TableFacts] = field(default_factory=dict)
+    after: Mapping[TableId, TableFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class FileFacts:
             yield tuple(statements)
 
     @property
-    def changes(self) -> Iterator[tuple[StatementFacts, Change]]:
+    def changes(self) -> Iterator[tuple[StatementFacts, ObservedChange]]:
         """The changes of the tables, each with the statement that made it."""
         return ((one, change) for one in self.statements for change in one.changes)
 

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Severity = Literal["info", "warning", "error"]
+LintSeverity = Literal["info", "warning", "error"]
 """From advice to danger."""
 
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+SEVERITIES: tuple[LintSeverity, ...] = get_args(LintSeverity)
 
 
-def is_at_least(one: Severity, other: Severity) -> bool:
+def is_at_least(one: LintSeverity, other: LintSeverity) -> bool:
     """Return whether *one* is as severe as *other*."""
     return SEVERITIES.index(one) >= SEVERITIES.index(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class LintFinding:
     """One finding: the rule, the place, what the file does, and what to write instead.
 
     ``table`` is the table whose size matters, ``subject`` the name that a header should declare.
@@ -24,7 +24,7 @@ class Finding:
     """
 
     rule: str
-    severity: Severity
+    severity: LintSeverity
     path: Path
     line: int
     column: int

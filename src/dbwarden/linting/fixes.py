@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dbwarden.files.directives import declare
 from dbwarden.linting.facts import FileFacts, StatementFacts
-from dbwarden.linting.findings import Finding
+from dbwarden.linting.findings import LintFinding
 from dbwarden.linting.rules import UNUSED_ALLOW
 
 ALONE = "-- @dbwarden:autocommit\n"
@@ -27,7 +27,9 @@ class Edit:
     text: str
 
 
-def edit_for(file: FileFacts, finding: Finding, text: str, safer_form: SaferForm) -> Edit | None:
+def edit_for(
+    file: FileFacts, finding: LintFinding, text: str, safer_form: SaferForm
+) -> Edit | None:
     """Return the edit that could make *finding* go away; ``None`` if there is none.
 
     *text* is the content of the file, in which everything before the finding is as it was.
@@ -51,7 +53,7 @@ def edit_for(file: FileFacts, finding: Finding, text: str, safer_form: SaferForm
     return None
 
 
-def place_of_edit(file: FileFacts, finding: Finding) -> tuple[int, int]:
+def place_of_edit(file: FileFacts, finding: LintFinding) -> tuple[int, int]:
     """Return line and column of the edit for *finding*."""
     if finding.rule == "undeclared-loss":
         return file.migration.upgrade.line - 1, 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from dbwarden.linting.findings import Finding, Severity
+from dbwarden.linting.findings import LintFinding, LintSeverity
 from dbwarden.linting.rules import RULES
 
 Format = Literal["text", "json", "github", "gitlab", "sarif", "markdown"]
@@ -23,12 +23,12 @@ class Report:
     """
 
     version: str
-    findings: Sequence[tuple[str, Finding]]
-    allowed: Sequence[tuple[str, Finding]] = ()
+    findings: Sequence[tuple[str, LintFinding]]
+    allowed: Sequence[tuple[str, LintFinding]] = ()
     lines: Sequence[str] = ()
 
 
-def fingerprints(findings: Sequence[tuple[str, Finding]]) -> Iterator[str]:
+def fingerprints(findings: Sequence[tuple[str, LintFinding]]) -> Iterator[str]:
     """Yield a text for each finding that does not depend on the lines before it."""
     seen: Counter[str] = Counter()
     for path, finding in findings:
@@ -87,7 +87,7 @@ def _escape_cell(value: str) -> str:
 
 # -- github --------------------------------------------------------------------------------------
 
-_GITHUB_LEVELS: dict[Severity, str] = {"info": "notice", "warning": "warning", "error": "error"}
+_GITHUB_LEVELS: dict[LintSeverity, str] = {"info": "notice", "warning": "warning", "error": "error"}
 
 
 def github(report: Report) -> str:
@@ -95,7 +95,7 @@ def github(report: Report) -> str:
     return "\n".join(_github_command(path, finding) for path, finding in report.findings)
 
 
-def _github_command(path: str, finding: Finding) -> str:
+def _github_command(path: str, finding: LintFinding) -> str:
     properties = {
         "file": path,
         "line": str(finding.line),
@@ -117,7 +117,7 @@ def _escape_property(value: str) -> str:
 
 # -- gitlab --------------------------------------------------------------------------------------
 
-_GITLAB_LEVELS: dict[Severity, str] = {"info": "info", "warning": "minor", "error": "major"}
+_GITLAB_LEVELS: dict[LintSeverity, str] = {"info": "info", "warning": "minor", "error": "major"}
 
 
 def gitlab(report: Report) -> str:
@@ -142,7 +142,7 @@ def gitlab(report: Report) -> str:
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-_SARIF_LEVELS: dict[Severity, str] = {"info": "note", "warning": "warning", "error": "error"}
+_SARIF_LEVELS: dict[LintSeverity, str] = {"info": "note", "warning": "warning", "error": "error"}
 _PLACES = {name: place for place, name in enumerate(RULES)}
 
 
@@ -170,7 +170,7 @@ def sarif(report: Report) -> str:
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _sarif_results(findings: Sequence[tuple[str, Finding]]) -> list[dict[str, Any]]:
+def _sarif_results(findings: Sequence[tuple[str, LintFinding]]) -> list[dict[str, Any]]:
     return [
         {
             "ruleId": finding.rule,

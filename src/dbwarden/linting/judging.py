@@ -7,8 +7,8 @@ from dbwarden.config.names import did_you_mean
 from dbwarden.errors import MigrationFileError, UsageError
 from dbwarden.files.migration import Allowance, Migration
 from dbwarden.linting.facts import FileFacts
-from dbwarden.linting.findings import SEVERITIES, Finding, Severity, is_at_least
-from dbwarden.linting.rule import Draft, Rule
+from dbwarden.linting.findings import SEVERITIES, LintFinding, LintSeverity, is_at_least
+from dbwarden.linting.rule import LintRule, RawFinding
 from dbwarden.linting.rules import RULES, UNUSED_ALLOW
 from dbwarden.linting.sizes import scale_severity
 
@@ -18,11 +18,11 @@ class Choice:
     """The rules that judge, and the least severity that is reported."""
 
     rules: frozenset[str] = frozenset(RULES)
-    severity: Severity = "warning"
+    severity: LintSeverity = "warning"
 
 
 def choose(
-    select: Sequence[str], ignore: Sequence[str], severity: Severity | None = None
+    select: Sequence[str], ignore: Sequence[str], severity: LintSeverity | None = None
 ) -> Choice:
     """Return the choice of *select* (all rules if empty) without *ignore*.
 
@@ -65,7 +65,7 @@ def check_allowances(migrations: Iterable[Migration]) -> None:
                 )
 
 
-def judge(file: FileFacts, choice: Choice) -> tuple[Finding, ...]:
+def judge(file: FileFacts, choice: Choice) -> tuple[LintFinding, ...]:
     """Return the findings of one file in the order of their lines, allowed ones included."""
     drafts = [
         (rule, draft)
@@ -86,7 +86,7 @@ def judge(file: FileFacts, choice: Choice) -> tuple[Finding, ...]:
     )
 
 
-def without_children(file: FileFacts, drafts: Sequence[Draft]) -> Iterator[Draft]:
+def without_children(file: FileFacts, drafts: Sequence[RawFinding]) -> Iterator[RawFinding]:
     """Yield *drafts* without those about a partition of a table that a draft is about too."""
     tables = file.observed.before
     parents = {table.name: tables.get(table.parent or "") for table in tables.values()}
@@ -97,12 +97,14 @@ def without_children(file: FileFacts, drafts: Sequence[Draft]) -> Iterator[Draft
             yield draft
 
 
-def _finding(file: FileFacts, rule: Rule, draft: Draft, used: set[Allowance]) -> Finding:
+def _finding(
+    file: FileFacts, rule: LintRule, draft: RawFinding, used: set[Allowance]
+) -> LintFinding:
     severity, scale = draft.severity or rule.severity, draft.scale or rule.scale
     if file.stats is not None and scale is not None and draft.table is not None:
         severity = scale_severity(severity, scale, draft.table, file.stats)
     at = draft.statement
-    finding = Finding(
+    finding = LintFinding(
         rule=rule.name,
         severity=severity,
         path=file.migration.path,
@@ -120,7 +122,7 @@ def _finding(file: FileFacts, rule: Rule, draft: Draft, used: set[Allowance]) ->
     return finding
 
 
-def _covers(file: FileFacts, allowance: Allowance, draft: Draft) -> bool:
+def _covers(file: FileFacts, allowance: Allowance, draft: RawFinding) -> bool:
     """Return whether *allowance* is in the header, or before the statement of *draft*."""
     if allowance.in_header:
         return True
@@ -128,10 +130,10 @@ def _covers(file: FileFacts, allowance: Allowance, draft: Draft) -> bool:
     return draft.statement is not None and next(after, None) is draft.statement
 
 
-def _unused(migration: Migration, used: set[Allowance], choice: Choice) -> Iterable[Finding]:
+def _unused(migration: Migration, used: set[Allowance], choice: Choice) -> Iterable[LintFinding]:
     for allowance in migration.allows:
         if allowance not in used and allowance.rule in choice.rules:
-            yield Finding(
+            yield LintFinding(
                 rule=UNUSED_ALLOW,
                 severity=RULES[UNUSED_ALLOW].severity,
                 path=migration.path,

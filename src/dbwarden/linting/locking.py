@@ -6,13 +6,13 @@ A table that the same file creates has no use, so none of these rules fires for 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbwarden.linting.changes import Added, Dropped, NotNullSet, Rebuilt, Retyped
+from dbwarden.linting.changes import Added, Dropped, IndexRewritten, NotNullSet, Retyped
 from dbwarden.linting.facts import FileFacts, Lock, StatementFacts, TableUse
-from dbwarden.linting.rule import Draft
+from dbwarden.linting.rule import RawFinding
 from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts
 
 
-def find_rewrites(file: FileFacts) -> Iterator[Draft]:
+def find_rewrites(file: FileFacts) -> Iterator[RawFinding]:
     """Find statements that rewrite a table."""
     for statement, use in file.uses:
         if use.rewritten:
@@ -25,7 +25,7 @@ def find_rewrites(file: FileFacts) -> Iterator[Draft]:
             yield draft
 
 
-def find_scans(file: FileFacts) -> Iterator[Draft]:
+def find_scans(file: FileFacts) -> Iterator[RawFinding]:
     """Find statements that read a whole table while writes wait, for which no other rule is."""
     for statement, use in file.uses:
         if _is_blocking_scan(use) and not use.changes_rows and not _explains(statement, use):
@@ -42,7 +42,7 @@ _OVERLAPS = (
 )
 
 
-def find_blocking_indexes(file: FileFacts) -> Iterator[Draft]:
+def find_blocking_indexes(file: FileFacts) -> Iterator[RawFinding]:
     """Find indexes that are built or dropped while writes wait."""
     for statement in file.statements:
         for change in statement.changes:
@@ -50,7 +50,7 @@ def find_blocking_indexes(file: FileFacts) -> Iterator[Draft]:
                 case Added(table, IndexFacts(name=name)):
                     builds = f"builds {name}"
                     advice = "Build it without blocking writes: CREATE INDEX CONCURRENTLY."
-                case Rebuilt(table, index):
+                case IndexRewritten(table, index):
                     builds, advice = f"rebuilds {index.name}", "REINDEX INDEX CONCURRENTLY."
                 case Added(table, ConstraintFacts() as constraint, builds_index=True):
                     builds = f"builds the index of {constraint.name}"
@@ -68,7 +68,7 @@ def find_blocking_indexes(file: FileFacts) -> Iterator[Draft]:
         yield from _dropped_indexes(file, statement)
 
 
-def _dropped_indexes(file: FileFacts, statement: StatementFacts) -> Iterator[Draft]:
+def _dropped_indexes(file: FileFacts, statement: StatementFacts) -> Iterator[RawFinding]:
     dropped = [change for change in statement.changes if isinstance(change, Dropped)]
     narrowed = {each.table.key for each in dropped if isinstance(each.part, ColumnFacts)}
     for change in dropped:
@@ -86,7 +86,7 @@ def _dropped_indexes(file: FileFacts, statement: StatementFacts) -> Iterator[Dra
             yield replace(draft, severity="warning", scale="traffic")
 
 
-def find_validated_constraints(file: FileFacts) -> Iterator[Draft]:
+def find_validated_constraints(file: FileFacts) -> Iterator[RawFinding]:
     """Find foreign keys and checks whose existing rows are checked while writes wait."""
     for statement, table, constraint in file.parts(Added, ConstraintFacts):
         use = statement.use_of(table)
@@ -96,7 +96,7 @@ def find_validated_constraints(file: FileFacts) -> Iterator[Draft]:
             yield _blocked(file, statement, use, what)
 
 
-def find_not_null_scans(file: FileFacts) -> Iterator[Draft]:
+def find_not_null_scans(file: FileFacts) -> Iterator[RawFinding]:
     """Find columns that become NOT NULL by reading the table while reads and writes wait."""
     for statement, change in file.changes:
         match change:
@@ -118,14 +118,14 @@ def find_not_null_scans(file: FileFacts) -> Iterator[Draft]:
             )
 
 
-def find_backfills(file: FileFacts) -> Iterator[Draft]:
+def find_backfills(file: FileFacts) -> Iterator[RawFinding]:
     """Find statements that change the rows of a whole table in one transaction."""
     if file.migration.backfill is not None:
         return  # each batch is a transaction of its own
     for statement, use in file.uses:
         if use.changes_all:
             more = f" while it holds {use.held.name}" if use.held and use.held.blocks_reads else ""
-            yield Draft(
+            yield RawFinding(
                 message=f"changes the rows of {file.describe(use.name)} in one transaction{more}, "
                 "and every changed row stays locked until it ends",
                 statement=statement,
@@ -134,7 +134,7 @@ def find_backfills(file: FileFacts) -> Iterator[Draft]:
             )
 
 
-def find_waits_under_lock(file: FileFacts) -> Iterator[Draft]:
+def find_waits_under_lock(file: FileFacts) -> Iterator[RawFinding]:
     """Find transactions that hold a strong lock while they wait for another or change rows."""
     for statements in file.steps:
         holding: dict[str, Lock] = {}
@@ -151,7 +151,7 @@ def find_waits_under_lock(file: FileFacts) -> Iterator[Draft]:
 
 def _waits(
     file: FileFacts, statement: StatementFacts, holding: dict[str, Lock]
-) -> Iterator[tuple[str, Draft]]:
+) -> Iterator[tuple[str, RawFinding]]:
     first = next(iter(holding), None)
     if first is None:
         return
@@ -164,7 +164,7 @@ def _waits(
             busy = bool(sizes) and all(size and not size.is_small for size in sizes)
             yield (
                 "lock",
-                Draft(
+                RawFinding(
                     message=f"waits for {_lock(use)} on {file.describe(use.name)} while the "
                     f"transaction holds {held}{file.waits}",
                     next_step="Lock each busy table in a migration of its own.",
@@ -177,7 +177,7 @@ def _waits(
         if use.changes_rows and strong is not None:
             yield (
                 "rows",
-                Draft(
+                RawFinding(
                     message=f"changes rows of {file.describe(use.name)} while the transaction "
                     f"holds {holding[strong].name} on {file.describe(strong)}{file.waits}",
                     next_step="Change rows in a migration of its own, before or after.",
@@ -188,7 +188,7 @@ def _waits(
             )
 
 
-def find_mixed_transactions(file: FileFacts) -> Iterator[Draft]:
+def find_mixed_transactions(file: FileFacts) -> Iterator[RawFinding]:
     """Find transactions that change both the rows and the structure of existing tables."""
     for statements in file.steps:
         altered = [
@@ -199,7 +199,7 @@ def find_mixed_transactions(file: FileFacts) -> Iterator[Draft]:
         rows = [s for s in statements if any(use.changes_rows for use in s.uses)]
         if altered and rows and altered != rows:
             changed = next(use.name for use in rows[0].uses if use.changes_rows)
-            yield Draft(
+            yield RawFinding(
                 message=f"changes rows of {changed} in the transaction that also changes the "
                 f"structure of tables (line {altered[0].line})",
                 statement=rows[0],
@@ -207,14 +207,14 @@ def find_mixed_transactions(file: FileFacts) -> Iterator[Draft]:
             )
 
 
-def find_volatile_defaults(file: FileFacts) -> Iterator[Draft]:
+def find_volatile_defaults(file: FileFacts) -> Iterator[RawFinding]:
     """Find new columns whose default is computed for every row."""
     for statement, table, column in file.parts(Added, ColumnFacts):
         use = statement.use_of(table)
         if not column.has_default or any(isinstance(it, Retyped) for it in statement.changes):
             continue
         if use is not None and use.rewritten and use.held is not None:
-            yield Draft(
+            yield RawFinding(
                 message=f"the value of {use.name}.{column.name} is computed for every row of "
                 f"{file.describe(use.name)}, under {_lock(use)}{file.waits}",
                 statement=statement,
@@ -228,9 +228,9 @@ def _blocked(
     use: TableUse,
     what: str,
     next_step: str | None = None,
-) -> Draft:
+) -> RawFinding:
     """Return the draft about a table that *statement* locks to do *what*."""
-    return Draft(
+    return RawFinding(
         message=f"{_lock(use)} on {file.describe(use.name)} {what}{file.waits}",
         next_step=next_step,
         statement=statement,
@@ -256,7 +256,7 @@ def _explains(statement: StatementFacts, use: TableUse) -> bool:
     for change in statement.changes:
         same = change.table.key == use.key
         match change:
-            case Rebuilt() | NotNullSet() | Added(_, IndexFacts()) if same:
+            case IndexRewritten() | NotNullSet() | Added(_, IndexFacts()) if same:
                 return True
             case Added(_, ColumnFacts(not_null=True, has_default=False)) if same:
                 return True

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from dbwarden.linting.findings import SEVERITIES, Severity
+from dbwarden.linting.findings import SEVERITIES, LintSeverity
 
 SMALL_ROWS, SMALL_BYTES, SMALL_WRITES = 10_000, 10 * 1024**2, 1.0
 """A table below all of these is small: reading or rewriting it takes milliseconds."""
@@ -83,11 +83,11 @@ class LiveStats:
         )
 
 
-def scale_severity(base: Severity, scale: Scale, table: str, stats: LiveStats) -> Severity:
+def scale_severity(base: LintSeverity, scale: Scale, table: str, stats: LiveStats) -> LintSeverity:
     """Return the severity of a finding about *table*, whose *base* is without any sizes."""
     size = stats.tables.get(table)
     if size is None or size.is_small:
-        level: Severity = "info"
+        level: LintSeverity = "info"
     elif size.is_large(scale):
         level = "error"
     else:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Key = int | str
+TableId = int | str
 """The identity of a table or of a part of it, which a new name does not change."""
 
 Trait = Literal["narrow integer", "json without index support", "no time zone"]
@@ -20,7 +20,7 @@ class ColumnFacts:
     computes its values from other columns.
     """
 
-    key: Key
+    key: TableId
     name: str
     type: str
     not_null: bool = False
@@ -33,12 +33,12 @@ class ColumnFacts:
 class ConstraintFacts:
     """One constraint; ``index`` is the key of the index that enforces it."""
 
-    key: Key
+    key: TableId
     name: str
     kind: ConstraintKind
     columns: tuple[str, ...] = ()
     validated: bool = True
-    index: Key | None = None
+    index: TableId | None = None
     references: str | None = None
 
 
@@ -46,7 +46,7 @@ class ConstraintFacts:
 class IndexFacts:
     """One index; ``columns`` has ``""`` for an expression. ``file`` changes with each rebuild."""
 
-    key: Key
+    key: TableId
     name: str
     columns: tuple[str, ...] = ()
     partial: bool = False
@@ -62,11 +62,11 @@ class TableFacts:
     database accepts but cannot enforce.
     """
 
-    key: Key
+    key: TableId
     name: str
     is_table: bool = True
     partitioned: bool = False
-    parent: Key | None = None
+    parent: TableId | None = None
     file: int | None = None
     columns: tuple[ColumnFacts, ...] = ()
     constraints: tuple[ConstraintFacts, ...] = ()

@@ -23,7 +23,7 @@ from dbwarden.operations.operation import (
     refuse_read_only,
 )
 from dbwarden.operations.writing import MakeMigrationsResult, MakeOptions, write_between
-from dbwarden.planning.comparing import History, compare
+from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.types import DatabaseName
 
 
@@ -86,7 +86,7 @@ async def adopt_drift(
     )
 
 
-def _refuse_unclear(config: DatabaseConfig, history: History) -> None:
+def _refuse_unclear(config: DatabaseConfig, history: HistoryComparison) -> None:
     """Raise if the database differs from the files for another reason than drift."""
     open_ = [each for each in history.pending if not each.always]
     if open_ or history.partial or history.changed or history.missing or history.ahead:

@@ -12,7 +12,7 @@ from dbwarden.dialects.backfill.running import Backfills
 from dbwarden.errors import ConnectError, ConnectionLost, HistoryError, UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version
-from dbwarden.migration_history import BackfillRow, BackfillState, Reading
+from dbwarden.migration_history import BackfillRow, BackfillState, DatabaseStatus
 from dbwarden.operations.backfill_runner import BackfillRunner, work_of
 from dbwarden.operations.operation import (
     dialect_of,
@@ -101,7 +101,9 @@ async def _backfill_files(config: DatabaseConfig) -> Mapping[str, Migration]:
     return {item.key: item for item in files if item.backfill is not None}
 
 
-def _find(config: DatabaseConfig, reading: Reading, key: str | None) -> Sequence[BackfillRow]:
+def _find(
+    config: DatabaseConfig, reading: DatabaseStatus, key: str | None
+) -> Sequence[BackfillRow]:
     """Return the unfinished backfills, or the one with *key*.
 
     Raises:

@@ -9,7 +9,7 @@ from dbwarden.dialects.backfill.running import Backfills
 from dbwarden.dialects.backfill.work import SMALL
 from dbwarden.dialects.base import Connection, OnDone, PendingMigration
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import BackfillRow, BackfillState, Reading
+from dbwarden.migration_history import BackfillRow, BackfillState, DatabaseStatus
 from dbwarden.operations.backfill_runner import BackfillRunner, work_of
 from dbwarden.operations.pacing import Pace
 from dbwarden.planning.backfill_progress import progress_of
@@ -22,7 +22,7 @@ INLINE = Pace(max_lag=None, max_lock_waits=None, rest=0)
 
 
 def small_backfills(
-    files: Sequence[Migration], reading: Reading
+    files: Sequence[Migration], reading: DatabaseStatus
 ) -> tuple[tuple[Migration, BackfillRow], ...]:
     """Return the small backfills that an interrupted ``migrate`` has left running."""
     known = {item.key: item for item in files if item.backfill is not None}
@@ -49,7 +49,7 @@ class Backfilling:
     async def run(
         self,
         files: Sequence[Migration],
-        reading: Reading,
+        reading: DatabaseStatus,
         pending: Sequence[PendingMigration],
     ) -> tuple[PendingMigration, ...]:
         """Run *pending* in order up to the first one that waits for a backfill.

@@ -13,11 +13,11 @@ from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.foreign import Tool, read_foreign_state
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
 from dbwarden.operations.pending import fresh_migrations
-from dbwarden.planning.comparing import History, compare
+from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import DatabaseName
 
-Choose = Callable[[History], Sequence[Migration]]
+Choose = Callable[[HistoryComparison], Sequence[Migration]]
 """Chooses the migrations to mark from those that are pending."""
 
 

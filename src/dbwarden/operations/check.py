@@ -12,13 +12,13 @@ from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.operations.status import status_of
 from dbwarden.planning.backfill_progress import BackfillProgress
 from dbwarden.planning.foreign import ForeignState
-from dbwarden.planning.judging import Problem, ProblemCode, StatusResult
+from dbwarden.planning.judging import ProblemCode, StatusProblem, StatusResult
 from dbwarden.printable import shorten
 from dbwarden.types import DatabaseName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckFinding:
     """One finding of a check: a stable ``code``, a message and the next step."""
 
     code: str
@@ -31,7 +31,7 @@ class CheckResult:
     """The findings of a check; ``clean`` without any. ``status`` has the details."""
 
     database: DatabaseName
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckFinding, ...]
     status: StatusResult
 
     @property
@@ -76,7 +76,7 @@ async def _foreign_states(config: DatabaseConfig) -> dict[Tool, ForeignState]:
     return {tool: state for tool, state in states.items() if state is not None}
 
 
-def _without(problems: Sequence[Problem], unmarked: Set[str]) -> Iterator[Problem]:
+def _without(problems: Sequence[StatusProblem], unmarked: Set[str]) -> Iterator[StatusProblem]:
     """Yield *problems* without the pending migrations that are to be marked, not to be applied."""
     for problem in problems:
         if problem.code != "pending" or not unmarked:
@@ -85,26 +85,30 @@ def _without(problems: Sequence[Problem], unmarked: Set[str]) -> Iterator[Proble
             yield replace(problem, keys=keys)
 
 
-def _describe_foreign(status: StatusResult, tool: str, state: ForeignState) -> Iterator[Finding]:
+def _describe_foreign(
+    status: StatusResult, tool: str, state: ForeignState
+) -> Iterator[CheckFinding]:
     if state.unknown:
-        yield Finding(
+        yield CheckFinding(
             code="not_imported",
             message=f"{tool} has applied {', '.join(state.unknown)}, which has no file here",
             next_step=f"Import it: dbwarden import {tool} -d {status.database}",
         )
     keys = [each.key for each in state.applied if each.key in status.pending]
     if keys:
-        yield Finding(
+        yield CheckFinding(
             code="not_marked",
             message=f"{tool} has applied {', '.join(keys)}, which would run again",
             next_step=f"Mark them: dbwarden baseline --from {tool} -d {status.database}",
         )
 
 
-def findings_of(status: StatusResult, problems: Sequence[Problem]) -> tuple[Finding, ...]:
+def findings_of(
+    status: StatusResult, problems: Sequence[StatusProblem]
+) -> tuple[CheckFinding, ...]:
     """Return the findings that describe *problems* of *status*."""
     return tuple(
-        Finding(
+        CheckFinding(
             code=problem.code,
             message=_message(status, problem),
             next_step=_next_step(status, problem),
@@ -127,7 +131,7 @@ _OF_MIGRATIONS: dict[ProblemCode, str] = {
 """The state of the migrations that a problem concerns."""
 
 
-def _message(status: StatusResult, problem: Problem) -> str:
+def _message(status: StatusResult, problem: StatusProblem) -> str:
     match problem.code:
         case "backfill":
             return "; ".join(_describe_backfill(item) for item in _stuck(status))
@@ -143,7 +147,7 @@ def _message(status: StatusResult, problem: Problem) -> str:
     return f"{message} (behind {_source(status)}{f', {lag:.1f} s late' if lag else ''})"
 
 
-def _next_step(status: StatusResult, problem: Problem) -> str:
+def _next_step(status: StatusResult, problem: StatusProblem) -> str:
     source = _source(status)
     match problem.code:
         case "pending":

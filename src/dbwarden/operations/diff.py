@@ -18,7 +18,7 @@ from dbwarden.authoring.compare.comparison import (
 from dbwarden.authoring.compare.ignoring import without_ignored
 from dbwarden.authoring.compare.left_out import LeftOut, comparable, names_of
 from dbwarden.authoring.compare.normalize import normalize_schema
-from dbwarden.authoring.generate.plan import Task, render
+from dbwarden.authoring.generate.plan import PlanRequest, render
 from dbwarden.authoring.labels import display_name
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import statement_lines
@@ -145,7 +145,7 @@ def _result(session: ScratchSession, what: str, comparison: SchemaComparison) ->
     changes = diff(current, desired)
     sql, problem = "", None
     try:
-        task = Task(comparison=replace(comparison, hints=NO_HINTS))
+        task = PlanRequest(comparison=replace(comparison, hints=NO_HINTS))
         rendered = render(session.authoring_dialect, task, changes, DEFAULT_OPTIONS)
         sql = "\n".join(line for item in rendered for line in statement_lines(item))
     except UnsupportedChange as error:

@@ -11,13 +11,13 @@ from dbwarden.diff import diff
 from dbwarden.errors import DriftFound
 from dbwarden.files.migration import Migration
 from dbwarden.operations.diff import Difference, compare_live, differences_of
-from dbwarden.planning.comparing import History
+from dbwarden.planning.comparing import HistoryComparison
 from dbwarden.schema import Ref
 
 SHOWN = 5
 
 
-async def find_drift(config: DatabaseConfig, history: History) -> tuple[Difference, ...]:
+async def find_drift(config: DatabaseConfig, history: HistoryComparison) -> tuple[Difference, ...]:
     """Return the differences between a live database and the files that are applied to it.
 
     A migration that stopped between two steps, and what a repeatable file makes whose text has
@@ -44,7 +44,7 @@ async def _made_by(
     return frozenset(change.ref for change in diff(before, after))
 
 
-async def refuse_drift(config: DatabaseConfig, history: History) -> None:
+async def refuse_drift(config: DatabaseConfig, history: HistoryComparison) -> None:
     """Raise if the database is not as its files say.
 
     Raises:

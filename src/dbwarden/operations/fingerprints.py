@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from dbwarden import telemetry
 from dbwarden.dialects.base import Connection
 from dbwarden.errors import ConnectionLost, DBWardenError
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 from dbwarden.planning.fingerprints import changed_since
 
 
-async def record_outside_change(connection: Connection, reading: Reading) -> None:
+async def record_outside_change(connection: Connection, reading: DatabaseStatus) -> None:
     """Record that the schema has changed since the last run, if *reading* shows it.
 
     Requires the lock, under which *reading* was read.

@@ -21,7 +21,7 @@ from dbwarden.errors import (
 )
 from dbwarden.operations.operation import operation
 from dbwarden.operations.status import status_of
-from dbwarden.planning.judging import Problem, Severity, StatusResult
+from dbwarden.planning.judging import ProblemSeverity, StatusProblem, StatusResult
 from dbwarden.types import DatabaseName
 
 HealthStatus = Literal["ok", "degraded", "error"]
@@ -84,16 +84,16 @@ def diagnose(status: StatusResult, *, pool_full: bool = False) -> DatabaseHealth
     )
 
 
-def _migration_faults(problems: Sequence[Problem]) -> str | None:
+def _migration_faults(problems: Sequence[StatusProblem]) -> str | None:
     """Count the migrations with problems, if one is a fault; pending ones alone are none."""
-    if all(problem.severity is not Severity.FAULT for problem in problems):
+    if all(problem.severity is not ProblemSeverity.FAULT for problem in problems):
         return None
     counted = ("pending", "changed", "missing", "partial", "contracted")
     counts = [f"{len(each.keys)} {each.code}" for each in problems if each.code in counted]
     return f"migrations: {', '.join(counts)}"
 
 
-def _replica_problem(problems: Sequence[Problem]) -> str | None:
+def _replica_problem(problems: Sequence[StatusProblem]) -> str | None:
     """Describe the problems of a replica; an unreachable primary is none."""
     keys = {problem.code: problem.keys for problem in problems}
     words = ["accepts writes"] if "replica_writable" in keys else []

@@ -20,13 +20,13 @@ from dbwarden.imports.alembic.project import (
     DEFAULT_TABLE,
     AlembicOptions,
     AlembicProject,
-    Answer,
+    RecordedRun,
     Revision,
     open_project,
 )
 from dbwarden.imports.alembic.recording import advance, compose, record
 from dbwarden.imports.file_text import ImportedFile
-from dbwarden.imports.proof import Expected
+from dbwarden.imports.proof import ExpectedSchemas
 from dbwarden.imports.schemas import read_schema
 from dbwarden.imports.statements import Rules, Text, script_of
 from dbwarden.operations.import_drafts import Drafts, ImportResult, Trial
@@ -127,7 +127,7 @@ class _Import:
         older = reachable(last, lambda one: revisions[one].after)
         return [each for each in self.project.revisions if each.id in older]
 
-    async def _base(self, first: Answer, rules: Rules, *, write: bool) -> None:
+    async def _base(self, first: RecordedRun, rules: Rules, *, write: bool) -> None:
         """Create what existed before the first revision: ``--base``, and what env.py creates."""
         texts = list(script_of([item for item in first.statements if not item.inside], rules).texts)
         base, database = self.options.base, self.project.database
@@ -178,7 +178,7 @@ class _Import:
     async def _draft(
         self, file: ImportedFile, name: str, after: Schema, restored: Schema | None
     ) -> None:
-        expected = Expected(after=after, restored=restored, table=self.project.table)
+        expected = ExpectedSchemas(after=after, restored=restored, table=self.project.table)
         path = self.trial.drafts.path(name)
         await self.trial.add(path, file, expected, reached=self.project.database)
 

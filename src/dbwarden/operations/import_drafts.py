@@ -12,7 +12,7 @@ from dbwarden.files.lexing import lexis_of
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import FileName, slug
 from dbwarden.imports.file_text import ImportedFile, file_text
-from dbwarden.imports.proof import Expected, describe_error, find_problems, roll_back_copy
+from dbwarden.imports.proof import ExpectedSchemas, describe_error, find_problems, roll_back_copy
 from dbwarden.imports.schemas import describe, read_schema
 from dbwarden.operations.foreign import Tool
 from dbwarden.operations.migrations_folder import write_next
@@ -144,7 +144,7 @@ class Trial:
         self,
         path: Path,
         file: ImportedFile,
-        expected: Expected,
+        expected: ExpectedSchemas,
         reached: ScratchDatabase | None = None,
     ) -> None:
         """Try *file* and add it; *reached* is where the other tool arrived.

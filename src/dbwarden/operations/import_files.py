@@ -19,7 +19,7 @@ from dbwarden.imports.django.project import (
     runs_python,
 )
 from dbwarden.imports.file_text import ImportedFile
-from dbwarden.imports.proof import Expected
+from dbwarden.imports.proof import ExpectedSchemas
 from dbwarden.imports.schemas import read_schema
 from dbwarden.imports.sql_files import ForeignFile, SQLTool, read_files
 from dbwarden.imports.statements import Text
@@ -55,7 +55,7 @@ async def import_files(config: DatabaseConfig, *, tool: SQLTool, folder: Path) -
             telemetry.doing(f"trying {file.path.name} ({number} of {len(new)})")
             origin = Origin(tool=tool, id=ids[file.path])
             path = drafts.path(file.name, repeatable=file.repeatable)
-            await trial.add(path, _imported(config, file, origin), Expected(table=TABLE))
+            await trial.add(path, _imported(config, file, origin), ExpectedSchemas(table=TABLE))
     return await drafts.write(server.version, len(drafts.known))
 
 
@@ -87,7 +87,9 @@ async def import_django(
                 upgrade, rollback = await project.apply(migration)
                 if migration.id in drafts.known:
                     continue
-                expected = Expected(table=TABLE, after=await read_schema(project.database, TABLE))
+                expected = ExpectedSchemas(
+                    table=TABLE, after=await read_schema(project.database, TABLE)
+                )
                 file = _from_django(config, migration, upgrade, rollback)
                 path = drafts.path(file.purpose)
                 await trial.add(path, file, expected, reached=project.database)

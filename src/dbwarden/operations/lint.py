@@ -18,7 +18,7 @@ from dbwarden.files.migration import Migration
 from dbwarden.kinds import authoring_dialect_for
 from dbwarden.linting.changes import Retyped
 from dbwarden.linting.facts import FileFacts
-from dbwarden.linting.findings import Finding, Severity
+from dbwarden.linting.findings import LintFinding, LintSeverity
 from dbwarden.linting.judging import Choice, check_allowances, choose, judge
 from dbwarden.linting.sizes import LiveStats, parse_stats
 from dbwarden.operations.changed_files import changed_since as files_changed_since
@@ -40,8 +40,8 @@ class LintResult:
     database: DatabaseName
     server: str
     checked: tuple[Path, ...]
-    findings: tuple[Finding, ...]
-    allowed: tuple[Finding, ...] = ()
+    findings: tuple[LintFinding, ...]
+    allowed: tuple[LintFinding, ...] = ()
     fixed: tuple[Fix, ...] = ()
     unfixed: tuple[Fix, ...] = ()
 
@@ -62,7 +62,7 @@ async def lint(
     stats: str | Path | None = None,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
-    severity: Severity | None = None,
+    severity: LintSeverity | None = None,
     fix: bool = False,
 ) -> LintResult:
     """Run migration files in scratch databases, and judge what their statements do.

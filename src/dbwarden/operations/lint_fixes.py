@@ -18,7 +18,7 @@ from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import decode
 from dbwarden.linting.facts import FileFacts
-from dbwarden.linting.findings import Finding
+from dbwarden.linting.findings import LintFinding
 from dbwarden.linting.fixes import apply, edit_for, place_of_edit
 from dbwarden.linting.judging import Choice, judge
 from dbwarden.operations.migrations_folder import lock_folder
@@ -64,7 +64,7 @@ async def _fix_file(
     session: ScratchSession,
     migrations: Sequence[Migration],
     file: FileFacts,
-    findings: Sequence[Finding],
+    findings: Sequence[LintFinding],
 ) -> list[Fix]:
     config, path = session.config, file.migration.path
     data = await anyio.to_thread.run_sync(read_regular, path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.user_choices import Answers
-from dbwarden.authoring.generate.file_set import Part
+from dbwarden.authoring.generate.file_set import SetFile
 from dbwarden.authoring.prove.proof import Proof, verdict
 from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.prove.rewrites import EXPECTED, refuse_rewrites
@@ -76,11 +76,11 @@ class Naming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
+class NewFiles:
     """The files of one plan, and the schemas between which they lead."""
 
     naming: Naming
-    parts: tuple[Part, ...]
+    parts: tuple[SetFile, ...]
     comparison: SchemaComparison
 
     def name(self, number: int) -> str:
@@ -106,7 +106,9 @@ class Files:
         )
 
 
-async def prove_files(session: ScratchSession, files: Files, answers: Answers) -> tuple[Proof, ...]:
+async def prove_files(
+    session: ScratchSession, files: NewFiles, answers: Answers
+) -> tuple[Proof, ...]:
     """Prove *files*, and refuse what ``--online`` has no form for.
 
     Raises:
@@ -142,13 +144,13 @@ def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
             )
 
 
-def render_files(files: Files, proofs: Sequence[Proof] | None = None) -> Iterator[MadeFile]:
+def render_files(files: NewFiles, proofs: Sequence[Proof] | None = None) -> Iterator[MadeFile]:
     """Yield the files with the results of their proof in the header, if there is one."""
     for number in range(len(files.parts)):
         yield _render(files, number, proofs[number] if proofs is not None else None)
 
 
-def _render(files: Files, number: int, proof: Proof | None) -> MadeFile:
+def _render(files: NewFiles, number: int, proof: Proof | None) -> MadeFile:
     part, current, desired = files.parts[number], files.comparison.current, files.comparison.desired
     planned = part.plan
     changed = find_changed_values(proof, planned, current) if proof else ()

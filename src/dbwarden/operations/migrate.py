@@ -12,7 +12,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, StatementFailed
 from dbwarden.files.migration import Migration, Phase
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 from dbwarden.operations.fingerprints import record_outside_change, recording_failures
 from dbwarden.operations.operation import (
     dialect_of,
@@ -24,7 +24,7 @@ from dbwarden.operations.operation import (
 )
 from dbwarden.operations.pending import fresh_migrations, resume_migration
 from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
-from dbwarden.planning.comparing import History, compare
+from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.planning.gating import refuse_waiting, waiting_for_backfills
 from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import DatabaseName
@@ -151,7 +151,7 @@ class _Run:
 
     config: DatabaseConfig
     connection: Connection
-    choose: Callable[[History], Sequence[Migration]]
+    choose: Callable[[HistoryComparison], Sequence[Migration]]
     named: bool
     check_drift: DriftMode | None
     files: Sequence[Migration]
@@ -210,10 +210,10 @@ class _Run:
             refuse_waiting(self._compare(reading), left, reading.backfills)
         return replace(self._result(reading, ran), drift=drift)
 
-    def _compare(self, reading: Reading) -> History:
+    def _compare(self, reading: DatabaseStatus) -> HistoryComparison:
         return compare(self.files, reading.rows, self.config.database_name)
 
-    def _plan(self, reading: Reading) -> tuple[PendingMigration, ...]:
+    def _plan(self, reading: DatabaseStatus) -> tuple[PendingMigration, ...]:
         """Return the migrations to run, in order: partial ones first, then pending ones.
 
         Raises:
@@ -228,7 +228,9 @@ class _Run:
         ]
         return (*resumed, *fresh_migrations(dialect, migrations, reading.rows or ()))
 
-    def _anything_to_run(self, reading: Reading, pending: Sequence[PendingMigration]) -> bool:
+    def _anything_to_run(
+        self, reading: DatabaseStatus, pending: Sequence[PendingMigration]
+    ) -> bool:
         """Return whether migrations are pending, or a small backfill was interrupted."""
         if pending or not reading.backfills:
             return bool(pending)
@@ -236,7 +238,7 @@ class _Run:
 
         return bool(small_backfills(self.files, reading))
 
-    async def _find_drift(self, reading: Reading) -> tuple[str, ...]:
+    async def _find_drift(self, reading: DatabaseStatus) -> tuple[str, ...]:
         """Return the differences of the database to report; raise if they stop the upgrade.
 
         Raises:
@@ -255,7 +257,9 @@ class _Run:
             telemetry.emit("drift_found", level="warning", objects=len(found))
         return found
 
-    def _result(self, reading: Reading, ran: Sequence[PendingMigration] = ()) -> MigrateResult:
+    def _result(
+        self, reading: DatabaseStatus, ran: Sequence[PendingMigration] = ()
+    ) -> MigrateResult:
         history = self._compare(reading)
         return MigrateResult(
             database=self.config.database_name,
@@ -279,7 +283,9 @@ async def _report_applied(item: PendingMigration) -> None:
     telemetry.emit("migration_applied", version=item.migration.key, outcome="succeeded")
 
 
-def runs_of(pending: Sequence[PendingMigration], reading: Reading) -> tuple[MigrationRun, ...]:
+def runs_of(
+    pending: Sequence[PendingMigration], reading: DatabaseStatus
+) -> tuple[MigrationRun, ...]:
     """Return the runs of *pending*; *reading* has their rows as they are now."""
     rows = {(row.kind, row.key): row for row in reading.rows or ()}
     current_rows = [rows.get((item.migration.kind, item.migration.key)) for item in pending]

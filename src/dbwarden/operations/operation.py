@@ -21,7 +21,7 @@ from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration, Section
 from dbwarden.files.parsing import parse
 from dbwarden.kinds import dialect_for
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 from dbwarden.types import DatabaseName, DialectName
 
 P = ParamSpec("P")
@@ -211,13 +211,13 @@ def steps_of(dialect: Dialect, migration: Migration, section: Section) -> tuple[
     return entry[1]
 
 
-async def read_status(config: DatabaseConfig) -> Reading:
+async def read_status(config: DatabaseConfig) -> DatabaseStatus:
     """Connect, read the status of a database and disconnect. Never writes."""
     async with dialect_of(config).connect(config, read_only=True) as connection:
         return await connection.read_last()
 
 
-def refuse_read_only(config: DatabaseConfig, reading: Reading) -> None:
+def refuse_read_only(config: DatabaseConfig, reading: DatabaseStatus) -> None:
     """Raise if the database accepts no writes.
 
     Raises:

@@ -24,7 +24,7 @@ from dbwarden.types import DatabaseName, Version, format_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class FileMove:
     """One file and its new name."""
 
     old: Path
@@ -36,7 +36,7 @@ class RenumberResult:
     """The files that moved, and the proof of the new order (``None`` if nothing moved)."""
 
     database: DatabaseName
-    moves: tuple[Move, ...]
+    moves: tuple[FileMove, ...]
     verified: VerifyResult | None = None
 
     @property
@@ -153,17 +153,19 @@ def _is_applied(config: DatabaseConfig, path: Path, applied: dict[str, str]) -> 
     return applied.get(format_version(name.version)) == name.name.replace("_", " ")
 
 
-def plan_moves(config: DatabaseConfig, names: Names, moving: Sequence[Path]) -> tuple[Move, ...]:
+def plan_moves(
+    config: DatabaseConfig, names: Names, moving: Sequence[Path]
+) -> tuple[FileMove, ...]:
     """Assign the next free numbers, in the order of the old ones. Pure."""
     highest = max((name.version or 0 for name in names.values()), default=0)
     moves = []
     for number, path in enumerate(moving, start=highest + 1):
         new = versioned_name(config.files_of, Version(number), names[path].name)
-        moves.append(Move(old=path, new=path.with_name(new).with_suffix(path.suffix)))
+        moves.append(FileMove(old=path, new=path.with_name(new).with_suffix(path.suffix)))
     return tuple(moves)
 
 
-def _rename(moves: Sequence[Move]) -> None:
+def _rename(moves: Sequence[FileMove]) -> None:
     for move in moves:
         if move.new.exists():
             raise MigrationFileError(f"{move.new.name} exists already")

@@ -9,11 +9,11 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Dialect, steps_checksum
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import LedgerRow, Reading, State
+from dbwarden.migration_history import DatabaseStatus, LedgerRow, State
 from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
 from dbwarden.operations.pending import direction_of
-from dbwarden.planning.comparing import History, compare
+from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.types import DatabaseName, Version, format_version
 
 ActionName = Literal["accept", "forget", "mark"]
@@ -60,7 +60,7 @@ class RepairResult:
     partial: tuple[str, ...] = ()
 
 
-Chosen = tuple[RepairAction, LedgerRow, Migration | None]
+ChosenRow = tuple[RepairAction, LedgerRow, Migration | None]
 """A change, its row, and its file if the change needs it."""
 
 
@@ -122,8 +122,8 @@ def plan(
     config: DatabaseConfig,
     files: Sequence[Migration],
     requests: Sequence[Request],
-    reading: Reading,
-) -> tuple[Sequence[Chosen], History]:
+    reading: DatabaseStatus,
+) -> tuple[Sequence[ChosenRow], HistoryComparison]:
     """Return the requested changes and the history that they were checked against.
 
     Raises:
@@ -135,7 +135,7 @@ def plan(
         "forget": {row.key: (row, None) for row in reading.rows or () if row.live},
         "mark": {row.key: (row, migration) for row, migration in history.partial},
     }
-    chosen: list[Chosen] = []
+    chosen: list[ChosenRow] = []
     for action, key, step in requests:
         name = format_version(Version(int(key))) if key.isdecimal() else key
         if name not in rows[action]:

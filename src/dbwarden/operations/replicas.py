@@ -6,17 +6,19 @@ import anyio
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 from dbwarden.operations.operation import read_status
 from dbwarden.planning.replicas import ReplicaStatus, compare_with_primary
 
 SHARE = 0.8
 """The share of the replica's time limit that its primary may take to answer."""
 
-StatusReader = Callable[[DatabaseConfig], Awaitable[Reading]]
+StatusReader = Callable[[DatabaseConfig], Awaitable[DatabaseStatus]]
 
 
-async def read_status_with_primary(config: DatabaseConfig) -> tuple[Reading, ReplicaStatus | None]:
+async def read_status_with_primary(
+    config: DatabaseConfig,
+) -> tuple[DatabaseStatus, ReplicaStatus | None]:
     """Read the status of a database and, concurrently, of a replica's primary.
 
     The status reports a primary that cannot be read in time. In development, both are one
@@ -35,7 +37,7 @@ async def read_with_primary(
     read: StatusReader,
     *,
     limit: float | None,
-) -> tuple[Reading, ReplicaStatus | None]:
+) -> tuple[DatabaseStatus, ReplicaStatus | None]:
     """Read the status of a database and, concurrently, that of its *primary*.
 
     Args:
@@ -49,7 +51,7 @@ async def read_with_primary(
     """
     if primary is None:
         return await read(config), None
-    answers: list[Reading | DBWardenError] = []
+    answers: list[DatabaseStatus | DBWardenError] = []
     failure: DBWardenError | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(_ask, primary, read, limit, answers)
@@ -68,10 +70,12 @@ async def _ask(
     primary: DatabaseConfig,
     read: StatusReader,
     limit: float | None,
-    answers: list[Reading | DBWardenError],
+    answers: list[DatabaseStatus | DBWardenError],
 ) -> None:
     seconds = min(primary.connect_timeout, SHARE * (limit or primary.connect_timeout))
-    answer: Reading | DBWardenError = DBWardenError(f"it did not answer within {seconds:g} s")
+    answer: DatabaseStatus | DBWardenError = DBWardenError(
+        f"it did not answer within {seconds:g} s"
+    )
     with anyio.move_on_after(seconds):
         try:
             answer = await read(primary)

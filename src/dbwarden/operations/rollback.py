@@ -9,12 +9,12 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.errors import HistoryError
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 from dbwarden.operations.fingerprints import record_outside_change, recording_failures
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, runs_of
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
 from dbwarden.operations.pending import resume_migration, rollback_migration
-from dbwarden.planning.comparing import History, compare
+from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.planning.rolling_back import RollbackPlan, plan_rollback
 from dbwarden.types import DatabaseName
 
@@ -91,8 +91,8 @@ async def _report_rolled_back(item: PendingMigration) -> None:
 def plan(
     config: DatabaseConfig,
     files: Sequence[Migration],
-    choose: Callable[[History], RollbackPlan],
-    reading: Reading,
+    choose: Callable[[HistoryComparison], RollbackPlan],
+    reading: DatabaseStatus,
 ) -> tuple[PendingMigration, ...]:
     """Return the migrations to roll back, in order: partial ones first.
 

@@ -8,7 +8,7 @@ import anyio.to_thread
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.compare.comparison import SchemaComparison, read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut, buildable, names_of, unbuildable
-from dbwarden.authoring.generate.plan import Plan, Task, plan
+from dbwarden.authoring.generate.plan import Plan, PlanRequest, plan
 from dbwarden.authoring.prove.proof import Verdict
 from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
@@ -80,7 +80,7 @@ async def plan_from_nothing(
     """Return the plan that builds *schema* in an empty database, and the two schemas."""
     empty = await session.schema(EMPTY)
     comparison = SchemaComparison(source=EMPTY, current=empty, desired=schema)
-    return await plan(session.authoring_dialect, Task(comparison=comparison)), comparison
+    return await plan(session.authoring_dialect, PlanRequest(comparison=comparison)), comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

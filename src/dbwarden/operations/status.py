@@ -7,11 +7,11 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import MigrationFileError, PartialMigration
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.operations.pending import direction_of, resume_migration
 from dbwarden.operations.replicas import read_status_with_primary
-from dbwarden.planning.comparing import History, compare
+from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.planning.judging import StatusResult, judge
 from dbwarden.planning.replicas import ReplicaStatus
 
@@ -36,7 +36,7 @@ async def status_of(config: DatabaseConfig) -> StatusResult:
 def judge_reading(
     config: DatabaseConfig,
     files: Sequence[Migration],
-    reading: Reading,
+    reading: DatabaseStatus,
     replica: ReplicaStatus | None = None,
 ) -> StatusResult:
     """Judge a database from its files and a reading."""
@@ -46,7 +46,7 @@ def judge_reading(
 
 
 def _resuming_command(
-    config: DatabaseConfig, history: History
+    config: DatabaseConfig, history: HistoryComparison
 ) -> Literal["migrate", "rollback"] | None:
     """Return the command that would finish a partial migration."""
     if not history.partial or history.changed or history.missing:

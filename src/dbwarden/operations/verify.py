@@ -8,7 +8,7 @@ from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.labels import display_name
 from dbwarden.authoring.prove.proof import Verdict, differences
-from dbwarden.authoring.prove.quiet_run import Run
+from dbwarden.authoring.prove.quiet_run import MigrationSet
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
     RowTrial,
@@ -286,7 +286,7 @@ async def _prove_sets(session: ScratchSession, files: Sequence[Migration]) -> Ve
         before, original = await database.read(), await server.create(copy_of=database)
         await files_source(files[first:last]).build(database)
         ran = last
-        run = Run(before=before, after=await database.read(), migrations=items)
+        run = MigrationSet(before=before, after=await database.read(), migrations=items)
         try:
             await prove_writes(session, partial(server.create, copy_of=original), run)
         except (NotProven, ScratchRefused) as error:

@@ -15,7 +15,7 @@ from dbwarden.authoring.compare.track_renames import follow_renames
 from dbwarden.authoring.compare.user_choices import Answers
 from dbwarden.authoring.generate.earlier_expressions import find_expressions
 from dbwarden.authoring.generate.file_set import split
-from dbwarden.authoring.generate.plan import Plan, Task, decide, plan
+from dbwarden.authoring.generate.plan import Plan, PlanRequest, decide, plan
 from dbwarden.authoring.labels import unique
 from dbwarden.authoring.prove.proof import Proof, Verdict
 from dbwarden.authoring.prove.rewrites import find_rewritten
@@ -23,7 +23,7 @@ from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.diff import differ
 from dbwarden.errors import DBWardenError, NotProven, ScratchRefused
 from dbwarden.files.migration import Migration
-from dbwarden.operations.made_files import Files, MadeFile, Naming, prove_files, render_files
+from dbwarden.operations.made_files import MadeFile, Naming, NewFiles, prove_files, render_files
 from dbwarden.operations.migrations_folder import write_next
 from dbwarden.operations.operation import parse_file
 from dbwarden.types import DatabaseName
@@ -95,7 +95,7 @@ async def write_between(
     )
     if not options.answers.renames and not differ(comparison.current, comparison.desired):
         return replace(result, agree=True, proven=True)
-    task = Task(comparison=comparison, answers=options.answers)
+    task = PlanRequest(comparison=comparison, answers=options.answers)
     if not options.from_live:
         texts = (migration.upgrade.text for migration in files)
         task = replace(task, earlier=find_expressions(texts, comparison.current.default_namespace))
@@ -103,8 +103,8 @@ async def write_between(
     comparison = task.comparison
     naming = Naming(config=config, files=files, message=options.message, name=options.name)
 
-    def files_of(planned: Plan) -> Files:
-        return Files(naming=naming, parts=split(planned), comparison=comparison)
+    def files_of(planned: Plan) -> NewFiles:
+        return NewFiles(naming=naming, parts=split(planned), comparison=comparison)
 
     planned, proofs = await _proven_plan(session, files_of, options, task)
     made = tuple(render_files(files_of(planned), proofs))
@@ -123,7 +123,7 @@ async def write_between(
     return result
 
 
-async def _decide(session: ScratchSession, options: MakeOptions, task: Task) -> Task:
+async def _decide(session: ScratchSession, options: MakeOptions, task: PlanRequest) -> PlanRequest:
     """Return *task* with all decisions, and the comparison after the renames."""
     decisions = await decide(task)
     comparison = without_undeclared(session.config, task.comparison, "model", decisions.in_place)
@@ -137,7 +137,10 @@ async def _decide(session: ScratchSession, options: MakeOptions, task: Task) -> 
 
 
 async def _proven_plan(
-    session: ScratchSession, files_of: Callable[[Plan], Files], options: MakeOptions, task: Task
+    session: ScratchSession,
+    files_of: Callable[[Plan], NewFiles],
+    options: MakeOptions,
+    task: PlanRequest,
 ) -> tuple[Plan, tuple[Proof, ...] | None]:
     """Return a proven plan: with the expressions of the models, else of the catalog."""
 
@@ -173,7 +176,7 @@ async def _proven_plan(
         raise
 
 
-async def _alternatives(session: ScratchSession, task: Task) -> AsyncIterator[Task]:
+async def _alternatives(session: ScratchSession, task: PlanRequest) -> AsyncIterator[PlanRequest]:
     """Yield *task* without outdated expressions of files, then with those of the catalog only.
 
     First of all, with removals in the file of the other changes.

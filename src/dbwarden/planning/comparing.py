@@ -22,7 +22,7 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class HistoryComparison:
     """The comparison of the files and the ledger of one database.
 
     Every tuple is in the order in which migrations run. Each live row is in exactly one of
@@ -67,7 +67,7 @@ def compare(
     files: Sequence[Migration],
     rows: Sequence[LedgerRow] | None,
     database: DatabaseName | None = None,
-) -> History:
+) -> HistoryComparison:
     """Compare *files* with the *rows* of the ledger (``None`` if there is no ledger yet).
 
     *database* is the owner of the ledger if that is not the owner of the files: a tenant, whose
@@ -105,7 +105,7 @@ def compare(
         owner = database
         pending = [replace(item, database=owner) for item in pending]
         partial = [(row, item and replace(item, database=owner)) for row, item in partial]
-    return History(
+    return HistoryComparison(
         database=owner,
         applied=tuple(applied),
         pending=tuple(pending),
@@ -161,7 +161,7 @@ def _row_order(row: LedgerRow) -> tuple[bool, int, str]:
     return not versioned, version_of(row) if versioned else 0, row.key
 
 
-def applied_rows(history: History) -> Iterator[LedgerRow]:
+def applied_rows(history: HistoryComparison) -> Iterator[LedgerRow]:
     """Yield the rows of all applied versions."""
     for item in (*history.applied, *history.changed):
         if item.migration.version is not None:
@@ -170,7 +170,7 @@ def applied_rows(history: History) -> Iterator[LedgerRow]:
     yield from history.ahead
 
 
-def files_of(history: History) -> Mapping[Version, Migration]:
+def files_of(history: HistoryComparison) -> Mapping[Version, Migration]:
     """Return the versioned files of *history*, in the order in which they run."""
     files = [item.migration for item in (*history.applied, *history.changed)]
     files += [*history.pending, *(item for _, item in history.partial if item is not None)]

@@ -6,12 +6,12 @@ from itertools import dropwhile
 from dbwarden.errors import BackfillUnfinished
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import BackfillRow, BackfillState
-from dbwarden.planning.comparing import History
+from dbwarden.planning.comparing import HistoryComparison
 from dbwarden.planning.wording import command_line
 from dbwarden.types import Version, format_version
 
 
-def unfinished_backfills(history: History) -> set[Version]:
+def unfinished_backfills(history: HistoryComparison) -> set[Version]:
     """Return the versions of the backfills that were started and have not ended."""
     return {Version(int(key)) for key in history.backfilling}
 
@@ -21,7 +21,7 @@ def gated_by(migration: Migration, unfinished: Collection[Version]) -> Version |
     return next((need for need in migration.requires_backfill if need in unfinished), None)
 
 
-def waiting_for_backfills(history: History) -> tuple[Migration, ...]:
+def waiting_for_backfills(history: HistoryComparison) -> tuple[Migration, ...]:
     """Return the pending migrations that have to wait: the first that is gated, and all after it.
 
     Repeatables are written for the newest schema, so they wait too.
@@ -31,7 +31,7 @@ def waiting_for_backfills(history: History) -> tuple[Migration, ...]:
 
 
 def refuse_waiting(
-    history: History, chosen: Sequence[Migration], rows: Sequence[BackfillRow]
+    history: HistoryComparison, chosen: Sequence[Migration], rows: Sequence[BackfillRow]
 ) -> None:
     """Raise if one of the *chosen* migrations, which were to run, waits for a backfill.
 

@@ -9,9 +9,9 @@ from enum import Enum, auto
 from typing import Literal
 
 from dbwarden.files.migration import Migration
-from dbwarden.migration_history import LedgerRow, LockHolder, Reading
+from dbwarden.migration_history import DatabaseStatus, LedgerRow, LockHolder
 from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
-from dbwarden.planning.comparing import History
+from dbwarden.planning.comparing import HistoryComparison
 from dbwarden.planning.gating import waiting_for_backfills
 from dbwarden.planning.phases import is_post
 from dbwarden.planning.replicas import ReplicaStatus
@@ -33,7 +33,7 @@ ProblemCode = Literal[
 ]
 
 
-class Severity(Enum):
+class ProblemSeverity(Enum):
     """The consequences of a problem."""
 
     NOTE = auto()
@@ -46,24 +46,24 @@ class Severity(Enum):
     """The database is degraded, and no application starts."""
 
 
-_SEVERITIES: dict[ProblemCode, Severity] = {
-    "pending": Severity.LATE,
-    "changed": Severity.FAULT,
-    "missing": Severity.FAULT,
-    "partial": Severity.FAULT,
-    "out_of_order": Severity.LATE,
-    "replica_writable": Severity.WARNING,  # promoted: applications start after a failover
-    "replica_behind": Severity.LATE,
-    "waiting": Severity.WARNING,  # its file says that it comes later
-    "backfill": Severity.WARNING,
-    "post": Severity.NOTE,
-    "contracted": Severity.FAULT,
-    "locked": Severity.NOTE,
+_SEVERITIES: dict[ProblemCode, ProblemSeverity] = {
+    "pending": ProblemSeverity.LATE,
+    "changed": ProblemSeverity.FAULT,
+    "missing": ProblemSeverity.FAULT,
+    "partial": ProblemSeverity.FAULT,
+    "out_of_order": ProblemSeverity.LATE,
+    "replica_writable": ProblemSeverity.WARNING,  # promoted: applications start after a failover
+    "replica_behind": ProblemSeverity.LATE,
+    "waiting": ProblemSeverity.WARNING,  # its file says that it comes later
+    "backfill": ProblemSeverity.WARNING,
+    "post": ProblemSeverity.NOTE,
+    "contracted": ProblemSeverity.FAULT,
+    "locked": ProblemSeverity.NOTE,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class StatusProblem:
     """One disagreement of a database with its files or its primary, or its lock.
 
     ``keys`` are the history keys of the migrations concerned.
@@ -73,7 +73,7 @@ class Problem:
     keys: tuple[str, ...] = ()
 
     @property
-    def severity(self) -> Severity:
+    def severity(self) -> ProblemSeverity:
         """The consequences of this problem."""
         return _SEVERITIES[self.code]
 
@@ -113,7 +113,7 @@ class StatusResult:
     contracted: tuple[str, ...] = ()
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[StatusProblem, ...]:
         """The problems of the database. Being ahead of the files is none."""
         # A replica gets migrations from its primary, so missing ones are a single problem.
         replica = self.replica
@@ -132,30 +132,30 @@ class StatusResult:
             ("out_of_order", self.out_of_order),
         )
         problems = [
-            Problem(code=code, keys=own)
+            StatusProblem(code=code, keys=own)
             for code, keys in concerned
             if (own := tuple(key for key in keys if key not in behind))
         ]
         if stuck := tuple(item.key for item in self.backfills if item.needs_attention):
-            problems.append(Problem(code="backfill", keys=stuck))
+            problems.append(StatusProblem(code="backfill", keys=stuck))
         if replica is not None and replica.writable:
-            problems.append(Problem(code="replica_writable"))
+            problems.append(StatusProblem(code="replica_writable"))
         if behind:
-            problems.append(Problem(code="replica_behind", keys=behind))
+            problems.append(StatusProblem(code="replica_behind", keys=behind))
         if self.lock_holder is not None:
-            problems.append(Problem(code="locked"))
+            problems.append(StatusProblem(code="locked"))
         return tuple(problems)
 
     @property
     def clean(self) -> bool:
         """True if there is nothing to do and nothing in doubt. Being ahead is clean."""
-        return all(problem.severity is Severity.NOTE for problem in self.problems)
+        return all(problem.severity is ProblemSeverity.NOTE for problem in self.problems)
 
 
 def judge(
     database: DatabaseName,
-    history: History,
-    reading: Reading,
+    history: HistoryComparison,
+    reading: DatabaseStatus,
     *,
     replica: ReplicaStatus | None = None,
     goes_on_with: Literal["migrate", "rollback"] | None = None,

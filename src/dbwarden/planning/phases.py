@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from dbwarden.errors import PhaseOrder
 from dbwarden.files.migration import Migration, Phase
-from dbwarden.planning.comparing import History
+from dbwarden.planning.comparing import HistoryComparison
 from dbwarden.planning.wording import command_line
 
 
@@ -18,7 +18,7 @@ def is_post(migration: Migration) -> bool:
 
 
 def choose_phase(
-    history: History, chosen: Sequence[Migration], phase: Phase | None
+    history: HistoryComparison, chosen: Sequence[Migration], phase: Phase | None
 ) -> tuple[Migration, ...]:
     """Return the *chosen* pending migrations that run in *phase*; all of them without a phase.
 
@@ -37,7 +37,7 @@ def choose_phase(
             return _after(history, chosen)
 
 
-def _before(history: History, chosen: Sequence[Migration]) -> tuple[Migration, ...]:
+def _before(history: HistoryComparison, chosen: Sequence[Migration]) -> tuple[Migration, ...]:
     later = {item.version: item for item in history.pending if is_post(item)}
     kept: list[Migration] = []
     for item in chosen:
@@ -60,7 +60,7 @@ def _before(history: History, chosen: Sequence[Migration]) -> tuple[Migration, .
     return tuple(kept)
 
 
-def _after(history: History, chosen: Sequence[Migration]) -> tuple[Migration, ...]:
+def _after(history: HistoryComparison, chosen: Sequence[Migration]) -> tuple[Migration, ...]:
     kept = [item for item in chosen if is_post(item) or item.version is None]
     waiting = [item for item in history.pending if item.version is not None and not is_post(item)]
     for item in kept:

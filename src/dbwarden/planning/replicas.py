@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dbwarden.errors import DBWardenError
-from dbwarden.migration_history import LedgerRow, Reading
+from dbwarden.migration_history import DatabaseStatus, LedgerRow
 from dbwarden.types import DatabaseName
 
 
@@ -32,7 +32,7 @@ class ReplicaStatus:
 
 
 def compare_with_primary(
-    primary: DatabaseName, reading: Reading, answer: Reading | DBWardenError
+    primary: DatabaseName, reading: DatabaseStatus, answer: DatabaseStatus | DBWardenError
 ) -> ReplicaStatus:
     """Compare the reading of a replica with the answer of its primary. Pure."""
     lag = reading.replica.lag_seconds if reading.replica is not None else None

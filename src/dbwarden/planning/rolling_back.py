@@ -15,7 +15,7 @@ from dbwarden.files.order import format_versions
 from dbwarden.migration_history import LedgerRow, State
 from dbwarden.planning.comparing import (
     Applied,
-    History,
+    HistoryComparison,
     applied_rows,
     files_of,
     rollback_edited,
@@ -40,7 +40,11 @@ class RollbackPlan:
 
 
 def plan_rollback(
-    history: History, *, to: str | None = None, count: int | None = None, marked: bool = False
+    history: HistoryComparison,
+    *,
+    to: str | None = None,
+    count: int | None = None,
+    marked: bool = False,
 ) -> RollbackPlan:
     """Return the migrations to roll back: newest first, by the order in which they ran.
 
@@ -77,28 +81,37 @@ def plan_rollback(
         chosen = _rows_after(history, rows, version)
     applied = {item.row.id: item for item in (*history.applied, *history.changed)}
     for row in chosen:
-        if row.id not in applied:
-            if row in history.missing:
-                raise missing_file_error(history, [row])
-            raise RollbackImpossible(
-                f"{display_name(row)} was applied by a newer version of the app: its file is not "
-                "here",
-                next_step="Run the rollback from that version, which has the file.",
-            )
-        if row.marked and not marked:
-            raise RollbackImpossible(
-                f"{display_name(row)} was marked as applied by baseline and never ran here: its "
-                "rollback would remove what existed before",
-                next_step="Look at it with: "
-                + command_line(history, "rollback", "--marked", "--dry-run")
-                + "; without --dry-run it runs.",
-            )
+        _check_applied(history, row, present=row.id in applied, marked=marked)
         _check_reversible(history, applied[row.id])
     _check_dependants(history, rows, {version_of(row) for row in chosen})
     return RollbackPlan(resumed=resumed, fresh=tuple(applied[row.id] for row in chosen))
 
 
-def _half_rolled_back(history: History) -> tuple[tuple[LedgerRow, Migration], ...]:
+def _check_applied(
+    history: HistoryComparison, row: LedgerRow, *, present: bool, marked: bool
+) -> None:
+    """Raise if the file of *row* is not *present*, or if the migration never ran here.
+
+    *marked* allows the latter.
+    """
+    if row in history.missing:
+        raise missing_file_error(history, [row])
+    if not present:
+        raise RollbackImpossible(
+            f"{display_name(row)} was applied by a newer version of the app: its file is not here",
+            next_step="Run the rollback from that version, which has the file.",
+        )
+    if row.marked and not marked:
+        raise RollbackImpossible(
+            f"{display_name(row)} was marked as applied by baseline and never ran here: its "
+            "rollback would remove what existed before",
+            next_step="Look at it with: "
+            + command_line(history, "rollback", "--marked", "--dry-run")
+            + "; without --dry-run it runs.",
+        )
+
+
+def _half_rolled_back(history: HistoryComparison) -> tuple[tuple[LedgerRow, Migration], ...]:
     """Return the rollbacks that stopped partway and can be finished, newest first."""
     resumed = [
         (row, migration)
@@ -108,7 +121,7 @@ def _half_rolled_back(history: History) -> tuple[tuple[LedgerRow, Migration], ..
     return tuple(sorted(resumed, key=lambda item: item[0].id, reverse=True))
 
 
-def _finish_first_error(history: History) -> PartialMigration:
+def _finish_first_error(history: HistoryComparison) -> PartialMigration:
     """Return the error for a partial upgrade, or for a row without its file."""
     row, migration = next(
         (row, migration)
@@ -125,7 +138,7 @@ def _finish_first_error(history: History) -> PartialMigration:
 
 
 def _refuse_kept_version(
-    history: History, resumed: Sequence[tuple[LedgerRow, Migration]], to: Version
+    history: HistoryComparison, resumed: Sequence[tuple[LedgerRow, Migration]], to: Version
 ) -> None:
     """Refuse to roll back to a version whose rollback has started.
 
@@ -143,7 +156,9 @@ def _refuse_kept_version(
             )
 
 
-def _rows_after(history: History, rows: Sequence[LedgerRow], to: Version) -> list[LedgerRow]:
+def _rows_after(
+    history: HistoryComparison, rows: Sequence[LedgerRow], to: Version
+) -> list[LedgerRow]:
     if to and to not in {version_of(row) for row in rows}:
         newest = f"the newest applied one is {history.version}" if rows else "nothing is applied"
         raise UsageError(
@@ -161,7 +176,7 @@ def _rows_after(history: History, rows: Sequence[LedgerRow], to: Version) -> lis
     return [row for row in rows if comes_after(version_of(row))]
 
 
-def _check_reversible(history: History, item: Applied) -> None:
+def _check_reversible(history: HistoryComparison, item: Applied) -> None:
     migration, row = item.migration, item.row
     if migration.irreversible:
         raise RollbackImpossible(
@@ -190,7 +205,9 @@ def _check_reversible(history: History, item: Applied) -> None:
         )
 
 
-def _check_dependants(history: History, rows: Sequence[LedgerRow], chosen: set[Version]) -> None:
+def _check_dependants(
+    history: HistoryComparison, rows: Sequence[LedgerRow], chosen: set[Version]
+) -> None:
     files = files_of(history)
     for row in rows:
         version = version_of(row)

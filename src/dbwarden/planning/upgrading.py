@@ -7,7 +7,7 @@ from dbwarden.files.migration import Migration, Phase
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import format_versions
 from dbwarden.migration_history import HistoryKind, State
-from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
+from dbwarden.planning.comparing import HistoryComparison, applied_rows, files_of, version_of
 from dbwarden.planning.phases import choose_phase
 from dbwarden.planning.wording import (
     advise_on_edit,
@@ -21,7 +21,7 @@ from dbwarden.types import Version, format_version
 
 
 def plan_upgrade(
-    history: History,
+    history: HistoryComparison,
     *,
     to: str | None = None,
     count: int | None = None,
@@ -68,7 +68,7 @@ def plan_upgrade(
 
 
 def _up_to(
-    history: History, pending: Sequence[Migration], to: Version, *, at_least: bool
+    history: HistoryComparison, pending: Sequence[Migration], to: Version, *, at_least: bool
 ) -> list[Migration]:
     order = {version: place for place, version in enumerate(files_of(history))}
     if to not in order:
@@ -98,7 +98,9 @@ def _up_to(
     return [item for item in pending if item.version and order[item.version] <= order[to]]
 
 
-def _no_such_file_error(history: History, to: Version, versions: Sequence[Version]) -> UsageError:
+def _no_such_file_error(
+    history: HistoryComparison, to: Version, versions: Sequence[Version]
+) -> UsageError:
     known = f"the newest is {format_version(max(versions))}" if versions else "there are none"
     nearest = min(versions, key=lambda version: abs(version - to), default=None)
     return UsageError(
@@ -110,7 +112,7 @@ def _no_such_file_error(history: History, to: Version, versions: Sequence[Versio
     )
 
 
-def _out_of_order_error(history: History, late: Sequence[Migration]) -> OutOfOrder:
+def _out_of_order_error(history: HistoryComparison, late: Sequence[Migration]) -> OutOfOrder:
     versions = [item.version for item in late if item.version is not None]
     are = "is" if len(late) == 1 else "are"
     return OutOfOrder(
@@ -123,7 +125,7 @@ def _out_of_order_error(history: History, late: Sequence[Migration]) -> OutOfOrd
     )
 
 
-def refuse_unclear(history: History) -> None:
+def refuse_unclear(history: HistoryComparison) -> None:
     """Refuse to upgrade a database whose history has errors.
 
     Raises:
@@ -146,7 +148,7 @@ def refuse_unclear(history: History) -> None:
             )
 
 
-def _changed_error(history: History) -> ChangedMigration:
+def _changed_error(history: HistoryComparison) -> ChangedMigration:
     first = history.changed[0]
     upgrade = first.row.upgrade_checksum != first.migration.upgrade.checksum
     section = first.migration.upgrade if upgrade else first.migration.rollback

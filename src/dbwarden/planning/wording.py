@@ -6,10 +6,10 @@ from dbwarden.errors import MissingMigration, PartialMigration, UsageError
 from dbwarden.files.backfills import advise_on_edited_backfill
 from dbwarden.files.order import format_versions
 from dbwarden.migration_history import LedgerRow
-from dbwarden.planning.comparing import History, version_of
+from dbwarden.planning.comparing import HistoryComparison, version_of
 
 
-def command_line(history: History, verb: str, *options: str) -> str:
+def command_line(history: HistoryComparison, verb: str, *options: str) -> str:
     """Return the command line to suggest as the next step."""
     database = ["-d", history.database] if history.database else []
     return " ".join(["dbwarden", verb, *database, *options])
@@ -20,7 +20,7 @@ def display_name(row: LedgerRow) -> str:
     return f"{row.key} ({row.description})"
 
 
-def missing_file_error(history: History, rows: Sequence[LedgerRow]) -> MissingMigration:
+def missing_file_error(history: HistoryComparison, rows: Sequence[LedgerRow]) -> MissingMigration:
     """Return the error for applied migrations whose files are gone."""
     if history.database is None:
         count = "1 migration is" if len(rows) == 1 else f"{len(rows)} migrations are"
@@ -39,7 +39,7 @@ def missing_file_error(history: History, rows: Sequence[LedgerRow]) -> MissingMi
     )
 
 
-def advise_on_edit(history: History, keys: Sequence[str]) -> str:
+def advise_on_edit(history: HistoryComparison, keys: Sequence[str]) -> str:
     """Return the next steps for applied migrations that were edited, the recommended one first."""
     if unfinished := [key for key in keys if key in history.backfilling]:
         return advise_on_edited_backfill(unfinished[0], history.database)
@@ -51,7 +51,7 @@ def advise_on_edit(history: History, keys: Sequence[str]) -> str:
     )
 
 
-def partial_without_file_error(history: History, row: LedgerRow) -> PartialMigration:
+def partial_without_file_error(history: HistoryComparison, row: LedgerRow) -> PartialMigration:
     """Return the error for a partial migration whose file is gone."""
     return PartialMigration(
         f"{display_name(row)} stopped after step {row.step}, and its file is gone",

@@ -8,7 +8,7 @@ from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import parse
-from dbwarden.linting.findings import Finding
+from dbwarden.linting.findings import LintFinding
 from dbwarden.linting.judging import Choice, check_allowances, judge
 from dbwarden.operations.lint import Linter
 from tests.integration.lint.cases import NAMING
@@ -35,7 +35,7 @@ class Linting:
     session: ScratchSession
     base: str
 
-    async def __call__(self, text: str, *rules: str) -> tuple[Finding, ...]:
+    async def __call__(self, text: str, *rules: str) -> tuple[LintFinding, ...]:
         """Return the findings of *rules* of every severity, without the allowed ones."""
         if "-- upgrade" not in text:
             text = f"-- upgrade\n{text}\n-- rollback\nSELECT 1;\n"

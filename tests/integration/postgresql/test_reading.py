@@ -13,7 +13,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase
-from dbwarden.migration_history import Reading, ReplicaState, State
+from dbwarden.migration_history import DatabaseStatus, ReplicaState, State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,
@@ -28,7 +28,7 @@ from tests.integration.postgresql.helpers import (
 from tests.servers import streaming_replica, until_caught_up
 
 
-async def read(config: DatabaseConfig, *, read_only: bool = True) -> Reading:
+async def read(config: DatabaseConfig, *, read_only: bool = True) -> DatabaseStatus:
     async with DIALECT.connect(config, read_only=read_only) as connection:
         return await connection.read()
 

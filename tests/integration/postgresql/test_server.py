@@ -17,7 +17,7 @@ from dbwarden.dialects.postgresql.scratch import binaries, server
 from dbwarden.dialects.postgresql.scratch import server_folders as folders
 from dbwarden.dialects.postgresql.scratch.binaries import (
     Binaries,
-    Runner,
+    ServerUser,
     find_binaries,
     readable_copy,
 )
@@ -388,7 +388,7 @@ def _made(folder: Path) -> Path:
 def test_programs_that_can_be_read_are_used_where_they_are(tmp_path: Path) -> None:
     found = find_binaries()
 
-    assert readable_copy(found, Runner(), tmp_path) is found
+    assert readable_copy(found, ServerUser(), tmp_path) is found
 
 
 def test_programs_that_cannot_run_anywhere_are_an_error(tmp_path: Path) -> None:
@@ -396,7 +396,7 @@ def test_programs_that_cannot_run_anywhere_are_an_error(tmp_path: Path) -> None:
     (bindir / "postgres").write_text("nothing to run")
 
     with pytest.raises(UsageError, match="cannot read"):
-        readable_copy(Binaries(bindir=bindir, version="1.0"), Runner(), _made(tmp_path / "to"))
+        readable_copy(Binaries(bindir=bindir, version="1.0"), ServerUser(), _made(tmp_path / "to"))
 
 
 def test_a_system_without_an_unprivileged_user_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -408,7 +408,7 @@ def test_a_system_without_an_unprivileged_user_is_reported(monkeypatch: pytest.M
         binaries.runner()
 
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert binaries.runner() == Runner()
+    assert binaries.runner() == ServerUser()
 
     monkeypatch.setattr(os, "name", "nt")
     with pytest.raises(UsageError, match="Linux and macOS only"):

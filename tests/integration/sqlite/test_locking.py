@@ -16,7 +16,7 @@ import anyio.to_thread
 import pytest
 
 import dbwarden
-from dbwarden.dialects.sqlite.migrate.lock import LockFile, Mark, born, has_name
+from dbwarden.dialects.sqlite.migrate.lock import HolderMark, LockFile, born, has_name
 from dbwarden.errors import (
     ConnectError,
     DatabaseMissing,
@@ -415,7 +415,7 @@ def test_a_holder_that_does_not_end_is_reported(project: Project, other_process:
 
 
 def test_a_mark_reads_back_as_it_was_written() -> None:
-    mark = Mark(
+    mark = HolderMark(
         pid=7,
         born=None,
         host="h",
@@ -423,7 +423,7 @@ def test_a_mark_reads_back_as_it_was_written() -> None:
         since=datetime(2030, 1, 2, tzinfo=UTC),
         statement="SELECT '\n'",
     )
-    assert Mark.decode(mark.encode()) == mark
+    assert HolderMark.decode(mark.encode()) == mark
     assert mark.encode().count(b"\n") == 1
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dbwarden.cli.live_display import MOST_LINES, Line, Live
+from dbwarden.cli.live_display import MOST_LINES, Line, LiveDisplay
 from dbwarden.telemetry import Event
 
 
@@ -21,7 +21,7 @@ def test_a_line_shows_the_share_that_is_done_and_the_time() -> None:
 async def test_each_database_has_its_line_and_all_lines_are_taken_away(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Live(["a", "bb"]) as live:
+    with LiveDisplay(["a", "bb"]) as live:
         live.on_event(event("planned", database="bb", migrations=2))
         live.on_event(event("migration_applied", database="bb", version="0001"))
         live._draw()
@@ -35,7 +35,7 @@ async def test_each_database_has_its_line_and_all_lines_are_taken_away(
 async def test_a_backfill_shows_its_rows_unless_migrations_are_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Live(["a", "bb"]) as live:
+    with LiveDisplay(["a", "bb"]) as live:
         live.on_event(event("planned", database="bb", migrations=2))
         for database in ("a", "bb"):
             live.on_event(event("backfill_batch", database=database, done=50, total=200))
@@ -49,7 +49,7 @@ async def test_a_backfill_shows_its_rows_unless_migrations_are_counted(
 
 async def test_many_databases_share_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"db{number}" for number in range(MOST_LINES + 1)]
-    with Live(names) as live:
+    with LiveDisplay(names) as live:
         live.on_event(event("outcome", database="db3", state="succeeded", last=True))
         live.on_event(event("outcome", database="db4", state="failed", last=False))
         live._draw()

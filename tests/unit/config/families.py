@@ -9,7 +9,7 @@ import anyio.to_thread
 
 from dbwarden.config.project import Project
 from dbwarden.config.registry import (
-    Declaration,
+    DatabaseDeclaration,
     TenantDeclaration,
 )
 from dbwarden.config.tenants import TenantFamily
@@ -21,28 +21,28 @@ PG = "postgresql://ann:hunter2@h/tenant_{tenant_id}"
 SQLITE = "sqlite:///data/{tenant_id}.db"
 
 
-def declared(kind: type[Declaration], line: int, **options: Any) -> Declaration:
+def declared(kind: type[DatabaseDeclaration], line: int, **options: Any) -> DatabaseDeclaration:
     return kind(options=options, location=Location(path=ROOT / "dbwarden.py", line=line))
 
 
-def family(**options: Any) -> Declaration:
+def family(**options: Any) -> DatabaseDeclaration:
     given = {"name": "tenant_{tenant_id}", "database_url": PG, "tenants": ["a", "b"], **options}
     return declared(TenantDeclaration, 7, **{k: v for k, v in given.items() if v is not ...})
 
 
-def single(name: str, **options: Any) -> Declaration:
+def single(name: str, **options: Any) -> DatabaseDeclaration:
     url = options.pop("database_url", f"postgresql://h/{name}")
-    return declared(Declaration, 3, database_name=name, database_url=url, **options)
+    return declared(DatabaseDeclaration, 3, database_name=name, database_url=url, **options)
 
 
-def problems(*declarations: Declaration) -> str:
+def problems(*declarations: DatabaseDeclaration) -> str:
     configs, found = validate(declarations, ROOT)
     assert configs == () and found
     assert "hunter2" not in repr(found)
     return "\n".join(found)
 
 
-def project(*declarations: Declaration) -> Project:
+def project(*declarations: DatabaseDeclaration) -> Project:
     with ThreadPoolExecutor(1) as thread:  # it looks at the disk, and the tests guard the loop
         entries, found = thread.submit(validate, declarations, ROOT).result()
     assert found == ()

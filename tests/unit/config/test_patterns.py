@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbwarden.config.registry import (
-    Declaration,
+    DatabaseDeclaration,
 )
 from dbwarden.config.urls import parse_url
 from dbwarden.errors import ConfigurationError, UnknownDatabase
@@ -170,7 +170,7 @@ def test_an_option_of_tenants_is_refused_for_a_database() -> None:
     ],
 )
 def test_tenants_and_other_databases_must_not_collide(
-    others: list[Declaration], words: str
+    others: list[DatabaseDeclaration], words: str
 ) -> None:
     told = problems(family(), *others)
     assert words in told

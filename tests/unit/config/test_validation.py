@@ -14,8 +14,8 @@ from dbwarden.config.model import OPTIONS, DatabaseConfig
 from dbwarden.config.options import Option
 from dbwarden.config.registry import (
     TENANT_OPTIONS,
+    DatabaseDeclaration,
     DatabaseOptions,
-    Declaration,
     TenantOptions,
 )
 from dbwarden.config.validation import validate
@@ -28,7 +28,7 @@ GOOD = {"database_name": "primary", "database_url": "postgresql://ann:hunter2@h/
 
 def checked(*options: dict[str, Any]) -> tuple[tuple[DatabaseConfig, ...], tuple[str, ...]]:
     declarations = [
-        Declaration(options=given, location=Location(path=FILE, line=number))
+        DatabaseDeclaration(options=given, location=Location(path=FILE, line=number))
         for number, given in enumerate(options, 1)
     ]
     databases, problems = validate(declarations, ROOT)
@@ -319,7 +319,9 @@ def test_a_wrong_value_is_reported_with_its_option(name: str, value: object, wor
 
 
 def test_a_problem_outside_the_project_shows_the_whole_path() -> None:
-    declaration = Declaration(options={}, location=Location(path=Path("/else/x.py"), line=3))
+    declaration = DatabaseDeclaration(
+        options={}, location=Location(path=Path("/else/x.py"), line=3)
+    )
     _, found = validate([declaration], ROOT)
     assert all(problem.endswith("(/else/x.py:3)") for problem in found)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dbwarden.fastapi.lifespan import Startup, is_harmless
-from dbwarden.planning.judging import Problem, ProblemCode
+from dbwarden.planning.judging import ProblemCode, StatusProblem
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_problems_keep_an_application_from_starting_by_their_severity(
         replica_of = replica
 
     config: Any = Config()
-    assert is_harmless(startup, config, Problem(code=code)) is starts
+    assert is_harmless(startup, config, StatusProblem(code=code)) is starts

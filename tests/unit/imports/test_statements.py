@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dbwarden.dialects.authoring import Unit
+from dbwarden.dialects.authoring import TimeUnit
 from dbwarden.dialects.postgresql.scratch.authoring_dialect import NOW
 from dbwarden.dialects.postgresql.sql.loops import repeat
 from dbwarden.dialects.postgresql.sql.quoting import value_literal
@@ -144,7 +144,7 @@ def written(value: object, start: datetime, *, autocommit: bool = False) -> Reco
     ],
 )
 def test_the_time_of_the_run_becomes_an_expression(
-    value_of: Callable[[datetime], object], unit: Unit
+    value_of: Callable[[datetime], object], unit: TimeUnit
 ) -> None:
     one = written(value_of(FIRST + timedelta(seconds=1)), FIRST)
     again = written(value_of(LATER + timedelta(seconds=1)), LATER)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from dbwarden.linting.changes import (
     Added,
     Dropped,
+    IndexRewritten,
     NotNullSet,
-    Rebuilt,
     Renamed,
     Retyped,
     changes_between,
@@ -81,7 +81,7 @@ def test_an_index_with_the_file_of_an_old_one_is_the_old_one() -> None:
     assert kinds(USERS, replace(USERS, indexes=(PK, replace(again, file=9)))) == [
         *((Added, IndexFacts), (Dropped, IndexFacts)),
     ]
-    assert kinds(USERS, replace(USERS, indexes=(PK, replace(BY_NAME, file=9)))) == [Rebuilt]
+    assert kinds(USERS, replace(USERS, indexes=(PK, replace(BY_NAME, file=9)))) == [IndexRewritten]
 
 
 def test_a_constraint_that_a_new_type_recreates_is_the_old_one() -> None:

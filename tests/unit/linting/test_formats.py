@@ -8,12 +8,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dbwarden.linting.findings import Finding, Severity
+from dbwarden.linting.findings import LintFinding, LintSeverity
 from dbwarden.linting.formats import FORMATS, Report
 
 
-def finding(rule: str = "rewrite", severity: Severity = "error", **more: Any) -> Finding:
-    return Finding(
+def finding(rule: str = "rewrite", severity: LintSeverity = "error", **more: Any) -> LintFinding:
+    return LintFinding(
         **{
             "rule": rule,
             "severity": severity,

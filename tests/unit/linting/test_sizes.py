@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dbwarden.linting.findings import Severity
+from dbwarden.linting.findings import LintSeverity
 from dbwarden.linting.sizes import (
     LiveStats,
     Scale,
@@ -49,7 +49,7 @@ def stats(oldest: float | None = None) -> LiveStats:
         ("small", "traffic", "info"),
     ],
 )
-def test_the_severity_follows_the_table(table: str, scale: Scale, severity: Severity) -> None:
+def test_the_severity_follows_the_table(table: str, scale: Scale, severity: LintSeverity) -> None:
     assert scale_severity("warning", scale, table, stats()) == severity
 
 

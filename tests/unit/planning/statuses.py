@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from dbwarden.migration_history import HistoryKind, LedgerRow, Reading, ReplicaState, State
+from dbwarden.migration_history import DatabaseStatus, HistoryKind, LedgerRow, ReplicaState, State
 from dbwarden.planning.judging import StatusResult
 from dbwarden.planning.replicas import ReplicaStatus
 from dbwarden.types import Checksum, DatabaseName
@@ -36,8 +36,8 @@ def row(key: str, **values: Any) -> LedgerRow:
     return LedgerRow(**{**fields, **values})
 
 
-def reading(*rows: LedgerRow, read_only: bool = True, lag: float | None = None) -> Reading:
-    return Reading(
+def reading(*rows: LedgerRow, read_only: bool = True, lag: float | None = None) -> DatabaseStatus:
+    return DatabaseStatus(
         server_version="18",
         namespace="public",
         rows=rows or None,

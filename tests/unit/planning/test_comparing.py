@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import HistoryKind, LedgerRow, State
-from dbwarden.planning.comparing import Applied, History, compare
+from dbwarden.planning.comparing import Applied, HistoryComparison, compare
 from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import Checksum
 from tests.unit.planning.histories import (
@@ -33,12 +33,12 @@ def test_without_a_row_everything_is_pending_in_order(ledger: Sequence[LedgerRow
     always = repeatable("b", HistoryKind.ALWAYS)
     history = compare([always, THREE, repeatable("a"), ONE, TWO], ledger)
     assert keys(history.pending) == ["0001", "0002", "0003", "a", "b"]
-    assert history == History(database=PRIMARY, pending=history.pending)
+    assert history == HistoryComparison(database=PRIMARY, pending=history.pending)
     assert history.version is None
 
 
 def test_no_files_and_no_history_compare_to_nothing() -> None:
-    assert compare([], None) == History()
+    assert compare([], None) == HistoryComparison()
 
 
 def test_an_applied_migration_is_not_pending() -> None:
@@ -50,7 +50,7 @@ def test_an_applied_migration_is_not_pending() -> None:
 
 def test_a_migration_that_was_rolled_back_is_pending() -> None:
     history = compare([ONE], [row(ONE, state=State.ROLLED_BACK)])
-    assert history == History(database=PRIMARY, pending=(ONE,))
+    assert history == HistoryComparison(database=PRIMARY, pending=(ONE,))
 
 
 def test_a_wider_version_is_the_same_version() -> None:

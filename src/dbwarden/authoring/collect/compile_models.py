@@ -17,8 +17,8 @@ from sqlalchemy.sql.elements import TextClause
 from dbwarden.authoring.collect.desired_state import Compilation, DesiredState
 from dbwarden.authoring.collect.models import OwnedMetadata
 from dbwarden.authoring.collect.modules import place_of
-from dbwarden.authoring.collect.origins import Origin, Origins, leads_to, name_of
-from dbwarden.authoring.collect.refused import KEEP_GOING, Refused, needs_refused
+from dbwarden.authoring.collect.origins import ModelOrigin, Origins, leads_to, name_of
+from dbwarden.authoring.collect.refused import KEEP_GOING, RefusedModel, needs_refused
 from dbwarden.authoring.collect.set_up import SetUp
 from dbwarden.authoring.collect.stand_ins import stand_ins
 from dbwarden.errors import ConfigurationError
@@ -43,8 +43,8 @@ def build(how: Compilation, owned: Sequence[OwnedMetadata]) -> DesiredState:
     ]
     spaces = sorted({space for space in (*tables, *others) if space and isinstance(space, str)})
     statements = [sql for space in spaces if (sql := how.dialect.namespace(space))]
-    origins: dict[str, Origin] = {}
-    refused: list[Refused] = []
+    origins: dict[str, ModelOrigin] = {}
+    refused: list[RefusedModel] = []
     for item in owned:
         builder = _Builder(how, item)
         for sql, origin in builder.run():
@@ -91,13 +91,13 @@ class _Builder:
 
     how: Compilation
     item: OwnedMetadata
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedModel] = field(default_factory=list)
 
     @property
     def origins(self) -> Origins:
         return Origins(self.how.config.root, self.item)
 
-    def run(self) -> list[tuple[str, Origin]]:
+    def run(self) -> list[tuple[str, ModelOrigin]]:
         """Return each statement with its origin; with *keep_going*, without refused parts."""
         with _restoring_models(self.item.metadata), stand_ins(self.item, self.how.setup):
             while True:
@@ -115,7 +115,7 @@ class _Builder:
     def _leave_out(self, refusal: "_Refusal") -> None:
         database = self.how.config.database_name
         refusal.error.database = database
-        self.refused.append(Refused(error=refusal.error, refs=refusal.origin.refs))
+        self.refused.append(RefusedModel(error=refusal.error, refs=refusal.origin.refs))
         if refusal.index is not None:
             table: Any = refusal.index.table
             table.indexes.discard(refusal.index)
@@ -130,8 +130,8 @@ class _Builder:
                 self.refused.append(needs_refused(database, origin))
         self.item.tables = [t for t in self.item.tables if name_of(t) not in missing]
 
-    def _create_all(self) -> list[tuple[str, Origin]]:
-        item, statements = self.item, list[tuple[str, Origin]]()
+    def _create_all(self) -> list[tuple[str, ModelOrigin]]:
+        item, statements = self.item, list[tuple[str, ModelOrigin]]()
 
         def take(element: Any, parameters: object = None) -> None:
             for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
@@ -153,9 +153,9 @@ class _Builder:
             failure = _failure(self.how.config.root, error, item, engine.dialect, origin)
         else:
             return statements
-        raise _Refusal(failure, origin or Origin(what="a DDL event"), index)
+        raise _Refusal(failure, origin or ModelOrigin(what="a DDL event"), index)
 
-    def _guilty(self, dialect: Any) -> tuple[Origin | None, Index | None]:
+    def _guilty(self, dialect: Any) -> tuple[ModelOrigin | None, Index | None]:
         """Return the table or index that SQLAlchemy cannot compile, if any."""
         for table in self.item.tables:
             try:
@@ -174,7 +174,7 @@ class _Refusal(Exception):
     """An error, its origin, and the index that can be left out instead of the table."""
 
     def __init__(
-        self, error: ConfigurationError, origin: Origin, index: Index | None = None
+        self, error: ConfigurationError, origin: ModelOrigin, index: Index | None = None
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -183,7 +183,7 @@ class _Refusal(Exception):
 
 
 def _failure(
-    root: Path, error: Exception, item: OwnedMetadata, dialect: Any, origin: Origin | None
+    root: Path, error: Exception, item: OwnedMetadata, dialect: Any, origin: ModelOrigin | None
 ) -> ConfigurationError:
     place = place_of(root, error, own=True) or (origin.location if origin else None)
     if isinstance(error, SQLAlchemyError) and not isinstance(error, NoInspectionAvailable):
@@ -202,7 +202,7 @@ def _failure(
 
 
 def _describe(
-    error: SQLAlchemyError, item: OwnedMetadata, dialect: Any, origin: Origin | None
+    error: SQLAlchemyError, item: OwnedMetadata, dialect: Any, origin: ModelOrigin | None
 ) -> str:
     """Return SQLAlchemy's message with the column, or else the table, that it is about."""
     for table in item.tables:

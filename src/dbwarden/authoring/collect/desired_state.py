@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from dbwarden.authoring.collect.hints import NO_HINTS, Hints
-from dbwarden.authoring.collect.refused import Refused, name_origin, without
+from dbwarden.authoring.collect.refused import RefusedModel, name_origin, without
 from dbwarden.authoring.collect.set_up import SetUp
 from dbwarden.authoring.scratch_session import Source
 from dbwarden.config.model import DatabaseConfig
@@ -16,7 +16,7 @@ from dbwarden.errors import ScratchRefused
 from dbwarden.files.migration import Migration
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.25 s to import
-    from dbwarden.authoring.collect.origins import Origin
+    from dbwarden.authoring.collect.origins import ModelOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ class DesiredState:
     statements: tuple[str, ...] = ()
     files: tuple[Migration, ...] = ()
     hints: Hints = field(default_factory=lambda: NO_HINTS)
-    origins: Mapping[str, "Origin"] = field(default_factory=dict)
-    refused: tuple[Refused, ...] = ()
+    origins: Mapping[str, "ModelOrigin"] = field(default_factory=dict)
+    refused: tuple[RefusedModel, ...] = ()
     storage_undecided: bool = False
 
     @property

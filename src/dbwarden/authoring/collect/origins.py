@@ -20,7 +20,7 @@ from dbwarden.types import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class ModelOrigin:
     """The part of the models that a statement comes from.
 
     ``refs`` are the objects that the statement creates; the namespace ``None`` is the default one.
@@ -66,7 +66,7 @@ class Origins:
         self._root = root
         self._item = item
 
-    def of(self, element: object) -> Origin:
+    def of(self, element: object) -> ModelOrigin:
         """Return the origin of *element*; inside a DDL event, the line that executes it."""
         obj = getattr(element, "element", None)
         match obj:
@@ -86,12 +86,14 @@ class Origins:
             owner = self.of_table(target)
             return replace(owner, what=f"a DDL event of {owner.what}")
         running = self._running()
-        return Origin(what="a DDL event", place=lambda: running)
+        return ModelOrigin(what="a DDL event", place=lambda: running)
 
-    def of_table(self, table: Table, keys: Iterable[ForeignKeyConstraint] | None = None) -> Origin:
+    def of_table(
+        self, table: Table, keys: Iterable[ForeignKeyConstraint] | None = None
+    ) -> ModelOrigin:
         """Return the origin of *table*, created with *keys* or with all its foreign keys."""
         name = name_of(table)
-        return Origin(
+        return ModelOrigin(
             what=f"table {table.fullname}",
             place=partial(self._place, table),
             refs=(ref_of(ObjectKind.TABLE, name),),
@@ -100,22 +102,22 @@ class Origins:
             tables=(name,),
         )
 
-    def of_index(self, index: Index) -> Origin:
+    def of_index(self, index: Index) -> ModelOrigin:
         """Return the origin of *index*, which its table does not need."""
         table: Any = index.table
         name = f"index {index.name}" if index.name is not None else "an index"
-        return Origin(
+        return ModelOrigin(
             what=f"{name} of table {table.fullname}",
             place=partial(self._place, table),
             refs=(Ref(ObjectKind.INDEX, table.schema, str(index.name)),),
             table=name_of(table),
         )
 
-    def _of_constraint(self, constraint: Constraint, table: Table) -> Origin:
+    def _of_constraint(self, constraint: Constraint, table: Table) -> ModelOrigin:
         if constraint.name is None:
             return self.of_table(table)
         name = str(constraint.name)
-        return Origin(
+        return ModelOrigin(
             what=f"constraint {name} of table {table.fullname}",
             place=partial(self._place, table),
             refs=(ref_of(ObjectKind.CONSTRAINT, name_of(table), name),),
@@ -123,10 +125,10 @@ class Origins:
             needs=tuple(_targets([constraint])),
         )
 
-    def _of_type(self, type_: SchemaType) -> Origin:
+    def _of_type(self, type_: SchemaType) -> ModelOrigin:
         users = [table for table in self._item.tables if any(_uses(table, type_))]
         name = str(getattr(type_, "name", None))
-        return Origin(
+        return ModelOrigin(
             what=f"type {name}" + (f" of table {users[0].fullname}" if users else ""),
             place=partial(self._place, users[0]) if users else None,
             refs=(

@@ -10,13 +10,13 @@ from dbwarden.schema.closure import reachable
 from dbwarden.types import DatabaseName
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.25 s to import
-    from dbwarden.authoring.collect.origins import Origin
+    from dbwarden.authoring.collect.origins import ModelOrigin
 
 KEEP_GOING = "To compare the rest without it, pass --keep-going."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RefusedModel:
     """A part of the models that was refused and left out, and its objects.
 
     The namespace of an object is ``None`` if the model has none.
@@ -26,7 +26,7 @@ class Refused:
     refs: tuple[Ref, ...]
 
 
-def name_origin(error: ScratchRefused, origins: Mapping[str, "Origin"]) -> ScratchRefused:
+def name_origin(error: ScratchRefused, origins: Mapping[str, "ModelOrigin"]) -> ScratchRefused:
     """Return *error* with the model that its statement comes from. Blocking: reads the module."""
     origin = origins.get(error.statement or "")
     if origin is None or error.location is not None:
@@ -38,8 +38,8 @@ def name_origin(error: ScratchRefused, origins: Mapping[str, "Origin"]) -> Scrat
 
 
 def without(
-    statements: Sequence[str], origins: Mapping[str, "Origin"], error: ScratchRefused
-) -> tuple[tuple[str, ...], tuple[Refused, ...]] | None:
+    statements: Sequence[str], origins: Mapping[str, "ModelOrigin"], error: ScratchRefused
+) -> tuple[tuple[str, ...], tuple[RefusedModel, ...]] | None:
     """Return *statements* without the refused one and its dependents, and the refused objects.
 
     Return ``None`` if the objects of the statement are unknown. Blocking: reads the modules.
@@ -58,7 +58,7 @@ def without(
         (sql, it) for sql, it in known.items() if not missing.isdisjoint({it.table, *it.needs})
     ]
     # The other statements of a table are left out with it.
-    refused = [Refused(error=error, refs=origin.refs)] + [
+    refused = [RefusedModel(error=error, refs=origin.refs)] + [
         needs_refused(error.database, it)
         for _, it in dropped
         if it.table not in origin.tables
@@ -69,7 +69,7 @@ def without(
     return tuple(sql for sql in statements if sql not in gone), tuple(refused)
 
 
-def needs_refused(database: DatabaseName | None, origin: "Origin") -> Refused:
+def needs_refused(database: DatabaseName | None, origin: "ModelOrigin") -> RefusedModel:
     """Return the refusal of *origin*, whose foreign key leads to an object that was left out."""
     error = ConfigurationError(
         f"{origin.what} was left out too, because its foreign key needs a table that was left out",
@@ -77,4 +77,4 @@ def needs_refused(database: DatabaseName | None, origin: "Origin") -> Refused:
         location=origin.location,
         next_step="Correct that table first.",
     )
-    return Refused(error=error, refs=origin.refs)
+    return RefusedModel(error=error, refs=origin.refs)

@@ -78,7 +78,7 @@ class SchemaComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class LiveSchema:
     """The schema of a live database, and the source that builds its buildable part.
 
     ``floor`` is the schema of the database on which that part is built.
@@ -102,7 +102,7 @@ class Live:
         return names_of(self.unbuilt | strange, self.read)
 
 
-async def read_live_schema(session: ScratchSession, files: Sequence[Migration]) -> Live:
+async def read_live_schema(session: ScratchSession, files: Sequence[Migration]) -> LiveSchema:
     """Read the configured database now.
 
     It is built on the objects of *files* that dbwarden does not write.
@@ -118,17 +118,17 @@ async def read_live_schema(session: ScratchSession, files: Sequence[Migration]) 
     return await _live(session, await read_live(session, files_schema), floor)
 
 
-async def read_adopted(session: ScratchSession) -> Live:
+async def read_adopted(session: ScratchSession) -> LiveSchema:
     """Read the configured database without the tables in which other tools keep their history."""
     live = without_ledgers(await read_live(session), session.config.ledger_schema)
     return await _live(session, live, EMPTY)
 
 
-async def _live(session: ScratchSession, live: Schema, floor: Source) -> Live:
+async def _live(session: ScratchSession, live: Schema, floor: Source) -> LiveSchema:
     schema = await session.schema(floor)
     can = buildable(live, schema)
     source = chain(floor, await schema_source(session, can, schema))
-    return Live(read=live, source=source, floor=schema)
+    return LiveSchema(read=live, source=source, floor=schema)
 
 
 async def compare_with_models(
@@ -254,7 +254,9 @@ def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
     yield from (each.ref for each in schema.of(SchemaSequence) if belongs(each, names))
 
 
-async def build_live(session: ScratchSession, live: Live) -> tuple[Source, Schema, frozenset[Ref]]:
+async def build_live(
+    session: ScratchSession, live: LiveSchema
+) -> tuple[Source, Schema, frozenset[Ref]]:
     """Return the source of a live database, its schema in scratch, and the missing objects."""
     schema = await session.schema(live.source)
     return live.source, with_others(schema, live.read.others), live.unbuilt

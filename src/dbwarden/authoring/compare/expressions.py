@@ -32,7 +32,7 @@ from dbwarden.schema import (
     Trigger,
 )
 
-Pairs = Mapping[Hashable, tuple[Any, Any]]
+ObjectPairs = Mapping[Hashable, tuple[Any, Any]]
 """The objects of both schemas, by their identity."""
 
 Same = Callable[[str, str, str], bool]
@@ -102,8 +102,8 @@ def _context(value: Any, table: Table | None) -> _Context | None:
 
 
 async def with_same_expressions(
-    session: ScratchSession, both: tuple[Schema, Schema], pairs: Pairs
-) -> Pairs:
+    session: ScratchSession, both: tuple[Schema, Schema], pairs: ObjectPairs
+) -> ObjectPairs:
     """Return *pairs*; the second of each has the equal expressions of the first."""
     spell = session.authoring_dialect.replace_synonyms
     plain = {
@@ -164,7 +164,7 @@ def _with_not_null_name(old: Any, new: Any) -> Any:
 
 
 def _contexts(
-    both: tuple[Schema, Schema], pairs: Pairs
+    both: tuple[Schema, Schema], pairs: ObjectPairs
 ) -> dict[Hashable, tuple[_Context, _Context]]:
     """Return the contexts of the *pairs* that still differ."""
     tables = [{table.name: table for table in schema.tables} for schema in both]

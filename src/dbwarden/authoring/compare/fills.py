@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from shlex import quote
 
 from dbwarden.authoring.compare.user_choices import Asker, ask
-from dbwarden.authoring.generate.plan import Task, render
+from dbwarden.authoring.generate.plan import PlanRequest, render
 from dbwarden.authoring.labels import columns_by_label, unique
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.diff.renames import apply_renames
@@ -16,7 +16,7 @@ from dbwarden.schema import Enum, Schema
 
 
 async def decide_fills(
-    session: ScratchSession, task: Task, *, unproven: bool = False
+    session: ScratchSession, task: PlanRequest, *, unproven: bool = False
 ) -> Mapping[str, str]:
     """Return a value for each column that needs one for existing rows.
 
@@ -69,7 +69,7 @@ class _Trial:
     """The upgrade of a task with values for existing rows, in copies without rows."""
 
     session: ScratchSession
-    task: Task
+    task: PlanRequest
 
     def upgrade(self, fills: Mapping[str, str]) -> Sequence[PlannedStatement]:
         """Return the statements of the upgrade with *fills*."""

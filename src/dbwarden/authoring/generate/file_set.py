@@ -16,7 +16,7 @@ Statements = tuple[PlannedStatement, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class SetFile:
     """One file of a set: its statements in both directions.
 
     ``name`` is ``None`` for the only file of a plan without stages. ``table`` is that of a
@@ -29,18 +29,18 @@ class Part:
     after: tuple[int, ...] = ()
 
 
-def split(plan: Plan) -> tuple[Part, ...]:
+def split(plan: Plan) -> tuple[SetFile, ...]:
     """Return the files of *plan*, in the order of the upgrade."""
     if not any(item.stage for item in (*plan.upgrade, *(plan.rollback or ()))):
-        return (Part(plan=plan),)
+        return (SetFile(plan=plan),)
     tables = list(dict.fromkeys(item.batched for item in plan.upgrade if item.batched is not None))
-    parts: list[Part] = []
+    parts: list[SetFile] = []
     if tables:
         parts.append(_part("expand", plan, {Stage.EXPAND}))
         for table in tables:
             batches = tuple(item for item in plan.upgrade if item.batched == table)
             part = replace(plan, upgrade=batches, rollback=None, no_way_back=None)
-            parts.append(Part(name="backfill", plan=part, table=table))
+            parts.append(SetFile(name="backfill", plan=part, table=table))
         switch = _part("switch", plan, {Stage.PREPARE, Stage.SWITCH, Stage.TIDY})
         parts.append(replace(switch, after=tuple(range(1, len(parts)))))
     else:
@@ -50,12 +50,12 @@ def split(plan: Plan) -> tuple[Part, ...]:
     return tuple(part for part in parts if part.plan.upgrade or part.plan.rollback)
 
 
-def _part(name: PartName, plan: Plan, stages: set[Stage], *, ordered: bool = True) -> Part:
+def _part(name: PartName, plan: Plan, stages: set[Stage], *, ordered: bool = True) -> SetFile:
     upgrade = _in_stages(plan.upgrade, stages, ordered=ordered)
     rollback = None
     if plan.rollback is not None:
         rollback = _in_stages(plan.rollback, stages, ordered=ordered)
-    return Part(name=name, plan=replace(plan, upgrade=upgrade, rollback=rollback))
+    return SetFile(name=name, plan=replace(plan, upgrade=upgrade, rollback=rollback))
 
 
 def _in_stages(

@@ -107,7 +107,7 @@ def row_effects(statements: Sequence[PlannedStatement]) -> RowEffects:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class PlanRequest:
     """The input of a plan.
 
     The preserved objects of the *comparison* follow renames by themselves; they have their old
@@ -151,7 +151,7 @@ class Task:
         return diff(between.current, between.desired, self.renames, follows)
 
 
-async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
+async def plan(authoring_dialect: AuthoringDialect, task: PlanRequest) -> Plan:
     """Render both directions.
 
     Raises:
@@ -198,7 +198,7 @@ async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
         return replace(planned, no_way_back=why)
 
 
-async def decide(task: Task) -> Decisions:
+async def decide(task: PlanRequest) -> Decisions:
     """Ask the open questions about renames; take the fills from flags.
 
     Raises:
@@ -227,7 +227,7 @@ def _type_changes(changes: Sequence[Change], default_namespace: str | None) -> d
 
 def render(
     authoring_dialect: AuthoringDialect,
-    task: Task,
+    task: PlanRequest,
     changes: Sequence[Change],
     options: RenderOptions,
 ) -> tuple[PlannedStatement, ...]:

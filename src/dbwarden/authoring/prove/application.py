@@ -6,7 +6,13 @@ from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 
 from dbwarden.authoring.prove.lost_writes import Done, check, is_excused, refusal
-from dbwarden.authoring.prove.quiet_run import Expected, Run, add_rows, remove_rows, start
+from dbwarden.authoring.prove.quiet_run import (
+    ExpectedRows,
+    MigrationSet,
+    add_rows,
+    remove_rows,
+    start,
+)
 from dbwarden.authoring.prove.row_writes import Kind, Release, Slot
 from dbwarden.dialects.scratch_clients import ScratchClient
 from dbwarden.files.migration import Migration, Section
@@ -30,7 +36,7 @@ WRITES = (*IN_STEPS, *BETWEEN_FILES)
 class _State:
     """The writes that are left in one table, those that were done, and who inserted its rows."""
 
-    table: Expected
+    table: ExpectedRows
     base: Release
     queues: dict[Kind, deque[Slot]]
     done: list[Done] = field(default_factory=list)
@@ -41,8 +47,8 @@ class Application:
     """The writes of both releases while files run; ``done`` receives them, at most ``most``."""
 
     client: ScratchClient
-    run: Run
-    expected: Sequence[Expected]
+    run: MigrationSet
+    expected: Sequence[ExpectedRows]
     done: list[Done]
     most: int | None
     at: tuple[Migration, int] = field(init=False)
@@ -112,7 +118,7 @@ class Application:
                     self.states.append(_State(table=table, base=release, queues=queues))
                     break
 
-    async def _insert(self, table: Expected, release: Release) -> bool:
+    async def _insert(self, table: ExpectedRows, release: Release) -> bool:
         now = await self.client.types(table.table.old.table.name)
         if not table.usable[release] or not self._is_possible(table, release, now):
             return False
@@ -210,7 +216,7 @@ class Application:
                 assert text is not None
                 yield self._noted(table, slot, release, text)
 
-    def _is_possible(self, table: Expected, release: Release, now: Mapping[str, str]) -> bool:
+    def _is_possible(self, table: ExpectedRows, release: Release, now: Mapping[str, str]) -> bool:
         """Return whether a release can write a table with the columns that it has *now*."""
         shape = table.table.shape(release)
         if any(column.name not in now for column in shape.table.columns):
@@ -219,7 +225,7 @@ class Application:
         moved = [name for name in table.table.moved if now[name] != was[name]]
         return release is Release.NEW or table.alike or not moved
 
-    def _noted(self, table: Expected, slot: Slot, release: Release, text: str) -> Done:
+    def _noted(self, table: ExpectedRows, slot: Slot, release: Release, text: str) -> Done:
         migration, line = self.at
         return Done(
             table=table, slot=slot, release=release, text=text, migration=migration, line=line

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dbwarden.authoring.prove.quiet_run import Expected, Rows
+from dbwarden.authoring.prove.quiet_run import ExpectedRows, RowsByKey
 from dbwarden.authoring.prove.row_writes import Kind, Release, Slot, keys_after
-from dbwarden.dialects.scratch_clients import Key, Row, WriteRefused
+from dbwarden.dialects.scratch_clients import RowKey, RowTexts, WriteRefused
 from dbwarden.errors import NotProven, ScratchRefused
 from dbwarden.files.migration import Migration
 
@@ -17,7 +17,7 @@ SHOWN = 200
 class Done:
     """A write: its release, its SQL, and the file and line that it followed."""
 
-    table: Expected
+    table: ExpectedRows
     slot: Slot
     release: Release
     text: str
@@ -25,7 +25,7 @@ class Done:
     line: int
 
 
-def check(done: Sequence[Done], release: Release, actual: Rows, after: Migration) -> None:
+def check(done: Sequence[Done], release: Release, actual: RowsByKey, after: Migration) -> None:
     """Compare the rows that *release* reads in one table with those that the writes lead to.
 
     Args:
@@ -71,7 +71,7 @@ def check(done: Sequence[Done], release: Release, actual: Rows, after: Migration
                     raise _lost(item, after, key, f"has {name} {_shown(row[name])}, not {wanted}")
 
 
-def _columns(table: Expected, release: Release) -> tuple[str, ...]:
+def _columns(table: ExpectedRows, release: Release) -> tuple[str, ...]:
     """Return the columns whose values are known."""
     names = tuple(column.name for column in table.table.shape(release).table.columns)
     if release is Release.NEW:
@@ -83,13 +83,13 @@ def _columns(table: Expected, release: Release) -> tuple[str, ...]:
     return tuple(name for name in names if name in lasting or len({row[name] for row in rows}) > 1)
 
 
-def _rows(item: Done, actual: Rows) -> Iterator[tuple[Key, Row | None]]:
+def _rows(item: Done, actual: RowsByKey) -> Iterator[tuple[RowKey, RowTexts | None]]:
     shape, contents = item.table.table.shape(item.release), item.table.contents[item.release]
     for key in keys_after(shape, item.slot, contents):
         yield key, actual.get(key)
 
 
-def _accepted(item: Done, release: Release) -> Sequence[Rows]:
+def _accepted(item: Done, release: Release) -> Sequence[RowsByKey]:
     """Return the rows to which a write may lead."""
     table, writer = item.table, item.release
     if release is Release.OLD:
@@ -101,7 +101,7 @@ def _accepted(item: Done, release: Release) -> Sequence[Rows]:
     return [table.there[writer]]
 
 
-def _values(item: Done, release: Release, key: Key, name: str) -> set[str | None]:
+def _values(item: Done, release: Release, key: RowKey, name: str) -> set[str | None]:
     """Return the values that a column may have."""
     found = {row[name] for rows in _accepted(item, release) if (row := rows.get(key)) is not None}
     table = item.table
@@ -126,7 +126,7 @@ def _shown(value: str | None) -> str:
 # -- errors ----------------------------------------------------------------------------------------
 
 
-def is_excused(refused: WriteRefused, table: Expected, release: Release) -> bool:
+def is_excused(refused: WriteRefused, table: ExpectedRows, release: Release) -> bool:
     """Return whether the change itself, and not its files, makes the server refuse a write."""
     old, new = table.table.old.table, table.table.new.table
     if release is Release.NEW and refused.sqlstate == _MISSING:
@@ -145,7 +145,7 @@ def refusal(done: Done, refused: WriteRefused) -> NotProven:
     )
 
 
-def _lost(done: Done, after: Migration, key: Key, what: str) -> NotProven:
+def _lost(done: Done, after: Migration, key: RowKey, what: str) -> NotProven:
     names = done.table.table.old.key
     row = ", ".join(f"{name} {text}" for name, text in zip(names, key, strict=True))
     return _unproven(

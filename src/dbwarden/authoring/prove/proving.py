@@ -8,7 +8,7 @@ from dbwarden import telemetry
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.prove.proof import Proof, must_equal
-from dbwarden.authoring.prove.quiet_run import Run
+from dbwarden.authoring.prove.quiet_run import MigrationSet
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
     RowTrial,
@@ -61,7 +61,7 @@ async def prove(
     sections = (part for each in migrations for part in (each.upgrade, each.rollback) if part)
     apart = is_shared(section.text for section in sections)
     (states, locks), rows = await run_concurrently(empty, filled, apart=apart)
-    run = Run(before=ends.current, after=ends.desired, migrations=tuple(migrations))
+    run = MigrationSet(before=ends.current, after=ends.desired, migrations=tuple(migrations))
     await prove_writes(session, partial(session.copy, ends.source), run)
     server = (await session.scratch_server()).version
     return tuple(

@@ -17,15 +17,15 @@ from dbwarden.authoring.prove.row_writes import (
     keys_after,
     statement,
 )
-from dbwarden.dialects.scratch_clients import Key, Row, ScratchClient, WriteRefused, go_on
+from dbwarden.dialects.scratch_clients import RowKey, RowTexts, ScratchClient, WriteRefused, go_on
 from dbwarden.files.migration import Migration
 from dbwarden.schema import Schema
 
-Rows = Mapping[Key, Row]
+RowsByKey = Mapping[RowKey, RowTexts]
 
 
 @dataclass(slots=True, kw_only=True)
-class Expected:
+class ExpectedRows:
     """The rows of one table after the writes of a quiet run.
 
     ``contents`` are the values of each row by its number, as a release writes them. ``usable`` are
@@ -36,13 +36,13 @@ class Expected:
     """
 
     table: Written
-    contents: dict[Release, dict[int, Row]] = field(default_factory=dict)
+    contents: dict[Release, dict[int, RowTexts]] = field(default_factory=dict)
     usable: dict[Release, frozenset[Slot]] = field(
         default_factory=lambda: dict.fromkeys(Release, frozenset())
     )
-    there: dict[Release, Rows] = field(default_factory=dict)
-    back: dict[Release, Rows] = field(default_factory=dict)
-    plain: Rows = field(default_factory=dict)
+    there: dict[Release, RowsByKey] = field(default_factory=dict)
+    back: dict[Release, RowsByKey] = field(default_factory=dict)
+    plain: RowsByKey = field(default_factory=dict)
     alike: bool = True
 
     def statement(self, client: ScratchClient, release: Release, slot: Slot) -> str | None:
@@ -51,7 +51,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class MigrationSet:
     """The files of a set, and the schemas before and after it."""
 
     before: Schema
@@ -66,7 +66,7 @@ class Run:
 
 async def add_rows(
     client: ScratchClient, before: Schema, tables: Sequence[Written]
-) -> list[Expected]:
+) -> list[ExpectedRows]:
     """Insert all rows of *tables*, and return the tables that took them."""
     for table in tables:
         for other in anchors(before, table.old.table):
@@ -76,11 +76,13 @@ async def add_rows(
         rows = await client.add_samples(before, table.old.table, table.numbers)
         if rows:
             contents = dict(zip(table.numbers, rows, strict=True))
-            found.append(Expected(table=table, contents={Release.OLD: contents}))
+            found.append(ExpectedRows(table=table, contents={Release.OLD: contents}))
     return found
 
 
-async def first_run(client: ScratchClient, run: Run, tables: Sequence[Written]) -> list[Expected]:
+async def first_run(
+    client: ScratchClient, run: MigrationSet, tables: Sequence[Written]
+) -> list[ExpectedRows]:
     """Run the set on all rows, and let the new release write after it; then go back.
 
     Raises:
@@ -103,7 +105,9 @@ async def first_run(client: ScratchClient, run: Run, tables: Sequence[Written]) 
     return found
 
 
-async def second_run(client: ScratchClient, run: Run, found: Sequence[Expected]) -> list[Expected]:
+async def second_run(
+    client: ScratchClient, run: MigrationSet, found: Sequence[ExpectedRows]
+) -> list[ExpectedRows]:
     """Let the old release write, and run the set after it. Return the tables that took its rows.
 
     Raises:
@@ -121,7 +125,9 @@ async def second_run(client: ScratchClient, run: Run, found: Sequence[Expected])
     return able
 
 
-async def start(client: ScratchClient, table: Expected, release: Release) -> WriteRefused | None:
+async def start(
+    client: ScratchClient, table: ExpectedRows, release: Release
+) -> WriteRefused | None:
     """Insert the rows that exist before the writes, as *release*; return why that failed."""
     slots = [Slot(kind=Kind.ADD, row=number, image=number) for number in table.table.base]
     texts = [table.statement(client, release, slot) for slot in slots]
@@ -129,7 +135,9 @@ async def start(client: ScratchClient, table: Expected, release: Release) -> Wri
     return (await client.write([whole]))[0]
 
 
-async def remove_rows(client: ScratchClient, found: Sequence[Expected], release: Release) -> None:
+async def remove_rows(
+    client: ScratchClient, found: Sequence[ExpectedRows], release: Release
+) -> None:
     """Delete the rows of the written tables as *release*, those that reference others first."""
     for item in reversed(found):
         shape, contents = item.table.shape(release), item.contents[Release.OLD]
@@ -144,7 +152,7 @@ async def remove_rows(client: ScratchClient, found: Sequence[Expected], release:
         await client.write(texts)
 
 
-async def _start_new(client: ScratchClient, table: Expected) -> bool:
+async def _start_new(client: ScratchClient, table: ExpectedRows) -> bool:
     """Insert rows with values of the new release, with those of the set where they are refused."""
     if await start(client, table, Release.NEW) is None:
         return True
@@ -152,7 +160,7 @@ async def _start_new(client: ScratchClient, table: Expected) -> bool:
     return await start(client, table, Release.NEW) is None
 
 
-async def _write(client: ScratchClient, table: Expected, release: Release) -> None:
+async def _write(client: ScratchClient, table: ExpectedRows, release: Release) -> None:
     """Do all writes, and note those that the server accepts."""
     pairs = [(slot, table.statement(client, release, slot)) for slot in table.table.slots]
     writes = [(slot, text) for slot, text in pairs if text is not None]
@@ -161,7 +169,7 @@ async def _write(client: ScratchClient, table: Expected, release: Release) -> No
     table.usable[release] = frozenset(accepted)
 
 
-async def _learn_new(client: ScratchClient, run: Run, table: Expected) -> bool:
+async def _learn_new(client: ScratchClient, run: MigrationSet, table: ExpectedRows) -> bool:
     """Note the values of the rows in the new table; return whether they have the same keys."""
     table.plain = await _read(client, table.table.new)
     contents = _numbered(table, table.plain)
@@ -181,7 +189,7 @@ async def _learn_new(client: ScratchClient, run: Run, table: Expected) -> bool:
     return True
 
 
-def _numbered(table: Expected, rows: Rows) -> dict[int, Row] | None:
+def _numbered(table: ExpectedRows, rows: RowsByKey) -> dict[int, RowTexts] | None:
     """Return *rows* by number; ``None`` if a key has changed its text."""
     old = table.contents[Release.OLD]
     keys = {n: tuple(row[name] for name in table.table.old.key) for n, row in old.items()}
@@ -190,7 +198,7 @@ def _numbered(table: Expected, rows: Rows) -> dict[int, Row] | None:
     return {number: rows[key] for number, key in keys.items()}
 
 
-async def _stores_alike(client: ScratchClient, table: Expected) -> bool:
+async def _stores_alike(client: ScratchClient, table: ExpectedRows) -> bool:
     """Return whether writes of the old release into the new table lead to the converted values."""
     shape, moved = table.table.new, table.table.moved
     old, new = table.contents[Release.OLD], table.contents[Release.NEW]
@@ -209,16 +217,16 @@ async def _stores_alike(client: ScratchClient, table: Expected) -> bool:
     )
 
 
-async def _read(client: ScratchClient, shape: Shape) -> Rows:
+async def _read(client: ScratchClient, shape: Shape) -> RowsByKey:
     return await client.read(shape.table, shape.key)
 
 
-async def _up(client: ScratchClient, run: Run) -> None:
+async def _up(client: ScratchClient, run: MigrationSet) -> None:
     for migration in run.migrations:
         await client.replay(migration, migration.upgrade, go_on)
 
 
-async def _down(client: ScratchClient, run: Run) -> None:
+async def _down(client: ScratchClient, run: MigrationSet) -> None:
     for migration in reversed(run.migrations):
         if migration.rollback is not None and migration.backfill is None:
             await client.replay(migration, migration.rollback, go_on)

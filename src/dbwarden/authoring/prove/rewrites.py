@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from dbwarden.authoring.compare.user_choices import Answers
-from dbwarden.authoring.generate.plan import Task
+from dbwarden.authoring.generate.plan import PlanRequest
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import as_migration
 from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.errors import ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
-from dbwarden.linting.changes import Added, Rebuilt
+from dbwarden.linting.changes import Added, IndexRewritten
 from dbwarden.linting.facts import FileFacts, StatementFacts
-from dbwarden.linting.rule import Draft
+from dbwarden.linting.rule import RawFinding
 from dbwarden.linting.rules import RULES
 from dbwarden.linting.tables import IndexFacts
 from dbwarden.schema import Column
@@ -38,7 +38,7 @@ EXPECTED = {
 SHOWN = 100
 
 
-async def find_rewritten(session: ScratchSession, task: Task) -> frozenset[str]:
+async def find_rewritten(session: ScratchSession, task: PlanRequest) -> frozenset[str]:
     """Return the columns whose plain change rewrites or scans their table, measured in scratch."""
     changes, between = task.changes, task.comparison
     default = between.desired.default_namespace
@@ -65,7 +65,8 @@ async def find_rewritten(session: ScratchSession, task: Task) -> frozenset[str]:
 def _is_heavy(facts: StatementFacts) -> bool:
     """Return whether a statement reads or writes all rows of a table that existed before."""
     builds = any(
-        isinstance(it, Rebuilt) or (isinstance(it, Added) and isinstance(it.part, IndexFacts))
+        isinstance(it, IndexRewritten)
+        or (isinstance(it, Added) and isinstance(it.part, IndexFacts))
         for it in facts.changes
     )
     return builds or any(use.rewritten or use.scanned for use in facts.uses)
@@ -119,7 +120,7 @@ async def refuse_rewrites(
     return expected
 
 
-def _refusal(draft: Draft) -> UnsupportedChange:
+def _refusal(draft: RawFinding) -> UnsupportedChange:
     text = " ".join(draft.statement.text.split()) if draft.statement is not None else ""
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     return UnsupportedChange(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dbwarden.dialects.scratch_clients import Key, Row, ScratchClient
+from dbwarden.dialects.scratch_clients import RowKey, RowTexts, ScratchClient
 from dbwarden.schema import QualifiedName, Schema, Table
 from dbwarden.schema.closure import reachable
 
@@ -207,7 +207,7 @@ def _slots(first: int) -> Iterator[Slot]:
 
 
 def statement(
-    client: ScratchClient, shape: Shape, slot: Slot, contents: Mapping[int, Row]
+    client: ScratchClient, shape: Shape, slot: Slot, contents: Mapping[int, RowTexts]
 ) -> str | None:
     """Return the SQL of a write by a release that knows *shape*; ``None`` if there is nothing.
 
@@ -237,7 +237,7 @@ def statement(
     return client.update(shape.table, key, values) if values else None
 
 
-def keys_after(shape: Shape, slot: Slot, contents: Mapping[int, Row]) -> Sequence[Key]:
+def keys_after(shape: Shape, slot: Slot, contents: Mapping[int, RowTexts]) -> Sequence[RowKey]:
     """Return the keys of the rows that a write may have changed: before it, and after it."""
     row, image = contents[slot.row], contents[slot.image]
     key = tuple(row[name] for name in shape.key)

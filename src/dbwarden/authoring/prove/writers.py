@@ -13,18 +13,24 @@ from dataclasses import dataclass
 from dbwarden import telemetry
 from dbwarden.authoring.prove.application import Application
 from dbwarden.authoring.prove.lost_writes import Done, failure
-from dbwarden.authoring.prove.quiet_run import Expected, Run, first_run, second_run, without_null
+from dbwarden.authoring.prove.quiet_run import (
+    ExpectedRows,
+    MigrationSet,
+    first_run,
+    second_run,
+    without_null,
+)
 from dbwarden.authoring.prove.row_writes import Written, written_tables
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.dialects.scratch_clients import ScratchClient
 from dbwarden.errors import ScratchRefused
 
-Copy = Callable[[], Awaitable[ScratchDatabase]]
+CopyDatabase = Callable[[], Awaitable[ScratchDatabase]]
 """Returns a new copy of the database before the set."""
 
 
-async def prove_writes(session: ScratchSession, copy: Copy, run: Run) -> None:
+async def prove_writes(session: ScratchSession, copy: CopyDatabase, run: MigrationSet) -> None:
     """Write while the files of *run* run up and down in copies of the database before them.
 
     Raises:
@@ -47,9 +53,9 @@ class _Proof:
     """Runs the set while an application writes; if a file fails then, finds the write."""
 
     session: ScratchSession
-    copy: Copy
-    run: Run
-    expected: Sequence[Expected] = ()
+    copy: CopyDatabase
+    run: MigrationSet
+    expected: Sequence[ExpectedRows] = ()
 
     async def expect(self, tables: Sequence[Written]) -> bool:
         """Find the rows that writes lead to; none if the set fails on rows, which is known."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Table, ok_cell, report, results_of, run
+from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, ResultTable, ok_cell, report, results_of, run
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, relative, shorten
 from dbwarden.errors import UsageError
@@ -55,7 +55,7 @@ async def baseline(
         return await _adopt(options)
     selection = await select(options, Which.WRITABLE)
     outcomes = await run(mark, selection)
-    view = Table(("", "version", "marked"), _baseline_cells)
+    view = ResultTable(("", "version", "marked"), _baseline_cells)
     again = {"to": to, "from": from_}
     return await report("baseline", outcomes, selection, view, again=again)
 
@@ -72,7 +72,7 @@ async def _adopt(options: FleetOptions) -> int:
 
     selection = (await select(options, Which.WRITABLE)).for_writing()
     outcomes = await run(adopt, selection, at_once=AT_ONCE_IN_SCRATCH)
-    view = Table(("", "version", "wrote"), _adopt_cells)
+    view = ResultTable(("", "version", "wrote"), _adopt_cells)
     code = await report("baseline", outcomes, selection, view)
     if not options.json:
         for result in results_of(outcomes):

@@ -3,7 +3,15 @@
 from dbwarden.cli import output
 from dbwarden.cli.commands.status import describe_caught_up, note_primary
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Table, note_unknown_models, ok_cell, report, results_of, run, warn_cell
+from dbwarden.cli.run import (
+    ResultTable,
+    note_unknown_models,
+    ok_cell,
+    report,
+    results_of,
+    run,
+    warn_cell,
+)
 from dbwarden.cli.selection import select
 from dbwarden.cli.style import Cell
 from dbwarden.operations.check import CheckResult
@@ -34,7 +42,7 @@ async def check(*, models: bool = False, options: FleetOptions = FleetOptions())
     selection = await select(options)
     await note_unknown_models(selection.databases)
     outcomes = await run(check_one, selection)
-    view = Table(("", "version", "found"), _check_cells)
+    view = ResultTable(("", "version", "found"), _check_cells)
     code = await report("check", outcomes, selection, view)
     if not options.json:
         for result in results_of(outcomes):

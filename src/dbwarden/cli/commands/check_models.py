@@ -5,7 +5,15 @@ from functools import partial
 from dbwarden.cli import output
 from dbwarden.cli.left_out import note_left_out
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Table, ok_cell, report, results_of, run, warn_cell
+from dbwarden.cli.run import (
+    AT_ONCE_IN_SCRATCH,
+    ResultTable,
+    ok_cell,
+    report,
+    results_of,
+    run,
+    warn_cell,
+)
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, shorten
 from dbwarden.operations.diff import DiffResult
@@ -17,7 +25,7 @@ async def check_models(options: FleetOptions) -> int:
     selection = (await select(options, Which.FILES)).described()
     operation = partial(check_one, keep_going=options.fail_fast is False)
     outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
-    code = await report("check", outcomes, selection, Table(("", "differ"), _model_cells))
+    code = await report("check", outcomes, selection, ResultTable(("", "differ"), _model_cells))
     if not options.json:
         for result in results_of(outcomes):
             output.note(*(f"{result.database}: {it.change} {it.what}" for it in result.differences))

@@ -3,7 +3,7 @@
 from functools import partial
 
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Again, Table, ok_cell, report, run
+from dbwarden.cli.run import Again, ResultTable, ok_cell, report, run
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell
 from dbwarden.operations.create_database import CreateDatabaseResult
@@ -46,7 +46,7 @@ async def create_database(
     selection = await select(options, Which.WRITABLE, unlisted=True)
     outcomes = await run(operation, selection)
     again: Again = {"if_not_exists": True, "no_migrate": no_migrate, **new}
-    view = Table(("", "version", "applied"), _create_cells)
+    view = ResultTable(("", "version", "applied"), _create_cells)
     return await report("create-database", outcomes, selection, view, again=again)
 
 

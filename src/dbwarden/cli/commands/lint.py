@@ -17,7 +17,7 @@ from dbwarden.cli.selection import Selection, Which, load_project, select
 from dbwarden.cli.style import pluralize, relative
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
-from dbwarden.linting.findings import SEVERITIES, Finding, Severity
+from dbwarden.linting.findings import SEVERITIES, LintFinding, LintSeverity
 from dbwarden.linting.formats import FORMATS, Format, Report
 from dbwarden.linting.sizes import dump_stats
 from dbwarden.operations.lint import LintResult, StatsResult, read_stats
@@ -45,7 +45,7 @@ class LintChoices:
     "Only this rule, at every severity; may be repeated, or be a list with commas."
     ignore: Annotated[tuple[str, ...], _OF_RULES] = ()
     "Not this rule; may be repeated, or be a list with commas."
-    severity: Annotated[Severity | None, _OF_RULES] = None
+    severity: Annotated[LintSeverity | None, _OF_RULES] = None
     "Report this severity and higher ones; default: warning."
     fix: Annotated[bool, _OF_RULES] = False
     "Edit the files, as far as the edited files are proven to do the same."
@@ -179,7 +179,7 @@ class _Findings:
             )
 
 
-def _shown(finding: Finding) -> tuple[str, Finding]:
+def _shown(finding: LintFinding) -> tuple[str, LintFinding]:
     return relative(finding.path), finding
 
 

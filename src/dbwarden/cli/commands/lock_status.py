@@ -1,7 +1,7 @@
 """``lock-status``: who holds the migration lock."""
 
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Table, ok_cell, report, run, warn_cell
+from dbwarden.cli.run import ResultTable, ok_cell, report, run, warn_cell
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell
 from dbwarden.operations.lock import LockStatus
@@ -23,5 +23,5 @@ def _holder_cells(result: LockStatus) -> tuple[Cell, ...]:
     return (warn_cell("held"), str(result.holder)) if result.holder else (ok_cell("free"), "")
 
 
-HOLDERS = Table(("", "holder"), _holder_cells)
+HOLDERS = ResultTable(("", "holder"), _holder_cells)
 """The holder of each migration lock."""

@@ -9,7 +9,7 @@ from dbwarden.cli import output
 from dbwarden.cli.options import HOW, FleetOptions
 from dbwarden.cli.progress import show_progress
 from dbwarden.cli.run import (
-    Table,
+    ResultTable,
     handle_interrupt,
     limits_of,
     note_unknown_models,
@@ -85,7 +85,7 @@ async def migrate(
         )
     if choices.dry_run and not options.json:
         print_planned(outcomes)
-    view = Table(("", "version", "applied"), _migrate_cells)
+    view = ResultTable(("", "version", "applied"), _migrate_cells)
     code = await report("migrate", outcomes, selection, view, again=vars(choices))
     if not options.json:
         for result in results_of(outcomes):

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from dbwarden.cli import output
 from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.prompting import can_ask, confirm
-from dbwarden.cli.run import Table, bad_cell, ok_cell, report, results_of, run, warn_cell
+from dbwarden.cli.run import ResultTable, bad_cell, ok_cell, report, results_of, run, warn_cell
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, shorten
 from dbwarden.errors import UsageError
@@ -46,7 +46,7 @@ async def repair(
         Do not ask.
     """
     selection = await select(options, Which.WRITABLE)
-    view = Table(("", "what"), _repair_cells)
+    view = ResultTable(("", "what"), _repair_cells)
     operation = partial(repair_one, accept=accept, forget=forget, at=_parse_steps(at))
     preview = await run(partial(operation, dry_run=True), selection)
     repairs = any(result.actions for result in results_of(preview))

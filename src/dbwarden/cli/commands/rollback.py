@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Table, ok_cell, print_planned, report, run, warn_cell
+from dbwarden.cli.run import ResultTable, ok_cell, print_planned, report, run, warn_cell
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, shorten
 from dbwarden.operations.rollback import RollbackResult
@@ -46,7 +46,7 @@ async def rollback(
     outcomes = await run(partial(rollback_one, **how), selection)
     if dry_run and not options.json:
         print_planned(outcomes)
-    view = Table(("", "version", "rolled back"), _rollback_cells)
+    view = ResultTable(("", "version", "rolled back"), _rollback_cells)
     return await report("rollback", outcomes, selection, view, again=how)
 
 

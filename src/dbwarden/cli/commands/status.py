@@ -3,7 +3,7 @@
 from dbwarden.cli import output
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Table, bad_cell, ok_cell, report, results_of, run, warn_cell
+from dbwarden.cli.run import ResultTable, bad_cell, ok_cell, report, results_of, run, warn_cell
 from dbwarden.cli.selection import select
 from dbwarden.cli.style import Cell, shorten
 from dbwarden.operations.status import status as status_one
@@ -23,7 +23,7 @@ async def status(*, options: FleetOptions = FleetOptions()) -> int:
     headers = ("", "version", "applied", "pending", "changed", "missing", "partial", "ahead")
     code = exit_code(outcomes)
     code = Exit.DONE if code is Exit.FOUND else code  # only check exits with 3
-    view = Table(headers, _status_cells)
+    view = ResultTable(headers, _status_cells)
     code = await report("status", outcomes, selection, view, code=code)
     if not options.json:
         for result in results_of(outcomes):

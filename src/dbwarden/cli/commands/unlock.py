@@ -6,7 +6,7 @@ from dbwarden.cli import output
 from dbwarden.cli.commands.lock_status import HOLDERS
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Table, bad_cell, ok_cell, report, results_of, run
+from dbwarden.cli.run import ResultTable, bad_cell, ok_cell, report, results_of, run
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell
 from dbwarden.operations.lock import UnlockResult, unlock_seen
@@ -42,7 +42,7 @@ async def unlock(*, force: bool = False, options: FleetOptions = FleetOptions())
     outcomes = await run(partial(unlock_seen, holders=holders), selection)
     failed = any(each.holder and not each.ended for each in results_of(outcomes))
     code = Exit.FAILED if failed else exit_code(outcomes)
-    view = Table(("", "holder"), _unlock_cells)
+    view = ResultTable(("", "holder"), _unlock_cells)
     return await report("unlock", outcomes, selection, view, code=code)
 
 

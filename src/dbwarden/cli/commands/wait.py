@@ -1,7 +1,7 @@
 """``wait``: wait until the databases answer."""
 
 from dbwarden.cli.options import FleetOptions
-from dbwarden.cli.run import Table, ok_cell, report, run
+from dbwarden.cli.run import ResultTable, ok_cell, report, run
 from dbwarden.cli.selection import select
 from dbwarden.cli.style import Cell
 from dbwarden.operations.wait import WaitResult
@@ -18,7 +18,9 @@ async def wait(*, options: FleetOptions = FleetOptions()) -> int:
     """
     selection = await select(options)
     outcomes = await run(wait_one, selection)
-    return await report("wait", outcomes, selection, Table(("", "server", "attempts"), _wait_cells))
+    return await report(
+        "wait", outcomes, selection, ResultTable(("", "server", "attempts"), _wait_cells)
+    )
 
 
 def _wait_cells(result: WaitResult) -> tuple[Cell, ...]:

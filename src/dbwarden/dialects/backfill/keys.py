@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from dbwarden.dialects.backfill.work import MOST_LEFT, Condition
 from dbwarden.quoting import quoted
 
-Key = tuple[str, ...]
+KeyValues = tuple[str, ...]
 """The values of a key's columns, as the database kind stores them in the progress."""
 
 
@@ -17,7 +17,7 @@ class NextRows:
     """The next batch: its condition, its last key and the number of its rows."""
 
     condition: Condition
-    cursor: Key
+    cursor: KeyValues
     rows: int
 
 
@@ -28,8 +28,8 @@ class Rest(NamedTuple):
     """
 
     cycle: int
-    after: Key | None
-    last: Key | None
+    after: KeyValues | None
+    last: KeyValues | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,30 +54,30 @@ class TableKey(ABC):
         """Return the columns for a SELECT."""
 
     @abstractmethod
-    def key_of(self, values: Sequence[Any]) -> Key:
+    def key_of(self, values: Sequence[Any]) -> KeyValues:
         """Return the key that a SELECT of :meth:`selected` returned."""
 
     @abstractmethod
-    def literals(self, key: Key) -> list[str]:
+    def literals(self, key: KeyValues) -> list[str]:
         """Return each value of *key* as SQL."""
 
     def _names(self, alias: str | None = None) -> str:
         prefix = f"{alias}." if alias else ""
         return _row([prefix + name for name in self.compared()])
 
-    def _values(self, key: Key) -> str:
+    def _values(self, key: KeyValues) -> str:
         return _row(self.literals(key))
 
     def _order(self, direction: str = "") -> str:
         return ", ".join(name + direction for name in self.compared())
 
-    def between(self, after: Key | None, to: Key, alias: str | None = None) -> str:
+    def between(self, after: KeyValues | None, to: KeyValues, alias: str | None = None) -> str:
         """Return the condition for rows after the key *after*, if any, and up to *to*."""
         names = self._names(alias)
         lower = f"{names} > {self._values(after)} AND " if after is not None else ""
         return f"({lower}{names} <= {self._values(to)})"
 
-    def among(self, keys: Sequence[Key], alias: str | None = None) -> str:
+    def among(self, keys: Sequence[KeyValues], alias: str | None = None) -> str:
         """Return the condition for the rows with *keys*."""
         listed = ", ".join(map(self._values, keys))
         values = listed if len(self.columns) == 1 else f"VALUES {listed}"
@@ -87,7 +87,7 @@ class TableKey(ABC):
         """Return a query for the last key of the table."""
         return f"SELECT {self.selected()} FROM {self.table} ORDER BY {self._order(' DESC')} LIMIT 1"
 
-    def bound_sql(self, after: Key | None, to: Key, size: int) -> str:
+    def bound_sql(self, after: KeyValues | None, to: KeyValues, size: int) -> str:
         """Return a query for the number of the next *size* rows, and the last key of them."""
         columns = ", ".join(map(quoted, self.columns))
         return (
@@ -97,7 +97,7 @@ class TableKey(ABC):
             f"ORDER BY {self._order(' DESC')} LIMIT 1"
         )
 
-    def unsatisfied_sql(self, after: Key | None, to: Key, size: int, until: str) -> str:
+    def unsatisfied_sql(self, after: KeyValues | None, to: KeyValues, size: int, until: str) -> str:
         """Return a query for the keys of the next *size* rows without *until*; it locks them."""
         return (
             f"SELECT {self.selected()} FROM {self.table} WHERE {self.between(after, to)} "

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dbwarden.dialects.backfill.keys import Key, NextRows, TableKey
+from dbwarden.dialects.backfill.keys import KeyValues, NextRows, TableKey
 from dbwarden.dialects.backfill.work import BackfillWork
 from dbwarden.dialects.ledger_rows import LedgerRows, backfills_of
-from dbwarden.dialects.writer import Columns, Value, writer_columns
+from dbwarden.dialects.writer import LedgerValues, Value, writer_columns
 from dbwarden.migration_history import BackfillRow, BackfillState
 from dbwarden.types import Checksum
 
@@ -69,7 +69,7 @@ class ProgressTable:
         """Its qualified name."""
         return backfills_of(self.ledger.table)
 
-    def _update(self, key: str, values: Columns, **sql: str) -> str:
+    def _update(self, key: str, values: LedgerValues, **sql: str) -> str:
         changed = self.ledger.literals(values) | sql | {"updated_at": self.ledger.now}
         changes = ", ".join(f"{name} = {value}" for name, value in changed.items())
         where = f"key = {self.ledger.literal(key)} AND {OPEN}"
@@ -105,7 +105,7 @@ class ProgressTable:
 
     def batch_sql(self, row: BackfillRow, done: NextRows, size: int, active_ms: float) -> str:
         """Return the statement that moves the cursor after a batch that is *done*."""
-        values: Columns = {
+        values: LedgerValues = {
             "cursor": json.dumps(done.cursor),
             "rows_done": row.rows + done.rows,
             "batches": row.batches + 1,
@@ -117,13 +117,13 @@ class ProgressTable:
         }
         return self._update(row.key, values)
 
-    def begin_cycle_sql(self, key: str, last_key: Key) -> str:
+    def begin_cycle_sql(self, key: str, last_key: KeyValues) -> str:
         """Return the statement that records the last key of a cycle."""
         return self._update(key, {"last_key": json.dumps(last_key)})
 
     def next_cycle_sql(self, row: BackfillRow, left: int) -> str:
         """Return the statement that begins another cycle for *left* rows."""
-        values: Columns = {
+        values: LedgerValues = {
             "cycle": row.cycle + 1,
             "cursor": None,
             "last_key": None,
@@ -135,7 +135,12 @@ class ProgressTable:
     def finish_sql(self, row: BackfillRow) -> tuple[str, str]:
         """Return the statements that record the end of a backfill, here and in the ledger."""
         state, now = BackfillState.DONE.value, self.ledger.now
-        ended: Columns = {"state": state, "rows_total": row.rows, "waiting": None, "error": None}
+        ended: LedgerValues = {
+            "state": state,
+            "rows_total": row.rows,
+            "waiting": None,
+            "error": None,
+        }
         spent = self.ledger.literal(row.active_ms)
         applied = f"state = 'applied', step = 1, finished_at = {now}, duration_ms = {spent}"
         return (
@@ -158,7 +163,7 @@ class ProgressTable:
 
         *fresh* are the table's key and number of rows to begin again with, if any.
         """
-        values: Columns = {
+        values: LedgerValues = {
             **({**_FRESH, **_key_columns(*fresh)} if fresh else {}),
             "checksum": work.checksum,
             "state": BackfillState.RUNNING.value,
@@ -180,7 +185,7 @@ def _key_columns(key: TableKey, total: int) -> dict[str, Value]:
     }
 
 
-def _key(text: str) -> Key:
+def _key(text: str) -> KeyValues:
     return tuple(json.loads(text))
 
 

@@ -21,7 +21,7 @@ from dbwarden.dialects.backfill.errors import (
     resume_advice,
     rolled_back,
 )
-from dbwarden.dialects.backfill.keys import Key, NextRows, Rest, TableKey
+from dbwarden.dialects.backfill.keys import KeyValues, NextRows, Rest, TableKey
 from dbwarden.dialects.backfill.progress import ProgressTable
 from dbwarden.dialects.backfill.work import (
     MOST_LEFT,
@@ -237,7 +237,7 @@ class Backfills:
             raise rolled_back(work, self._name)
         return rows[0]
 
-    async def _begin_cycle(self, row: BackfillRow, table: TableKey) -> Key | None:
+    async def _begin_cycle(self, row: BackfillRow, table: TableKey) -> KeyValues | None:
         """Record the last key of the table; ``None`` if the table is empty."""
         last = await self._last_key(table)
         if last is not None:
@@ -310,7 +310,7 @@ class Backfills:
             raise no_key(work, self._name)
         return keys[0]
 
-    async def _last_key(self, table: TableKey) -> Key | None:
+    async def _last_key(self, table: TableKey) -> KeyValues | None:
         """Return the last key of the table; ``None`` if the table is empty."""
         keys = await self._session.query(table.last_sql())
         return table.key_of(keys[0]) if keys else None

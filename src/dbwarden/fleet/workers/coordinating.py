@@ -25,7 +25,7 @@ from dbwarden.fleet.running import (
     not_started,
 )
 from dbwarden.fleet.workers.engines import engine_of
-from dbwarden.fleet.workers.lots import Grant, Lot, Order, Work, cut, next_grant, waves
+from dbwarden.fleet.workers.lots import Lot, LotStart, LotWork, Order, cut, next_grant, waves
 from dbwarden.fleet.workers.operations import find_operation, work_of
 from dbwarden.fleet.workers.protocol import Cluster, EngineLost, Setup, WorkerLost, Workers
 from dbwarden.fleet.workers.wire import read_error, read_outcome, type_hints
@@ -104,14 +104,14 @@ class _Run:
 
     cluster: Cluster
     tasks: Mapping[str, Task[object]]
-    work: Mapping[str, Work]
+    work: Mapping[str, LotWork]
     limits: Limits
     lot_size: int | None
     project: str
     run_id: str
     record: Record[Any] = field(init=False)
     waiting: list[Lot] = field(default_factory=list)
-    running: list[Grant] = field(default_factory=list)
+    running: list[LotStart] = field(default_factory=list)
     changed: anyio.Event = field(default_factory=anyio.Event)
     stopping: anyio.Event = field(default_factory=anyio.Event)
 
@@ -166,7 +166,7 @@ class _Run:
             self.running.append(grant)
             group.start_soon(self._run_lot, grant)
 
-    async def _run_lot(self, grant: Grant) -> None:
+    async def _run_lot(self, grant: LotStart) -> None:
         lot = grant.lot
         by_name = {task.config.database_name: task for task in lot.tasks}
         hint = type_hints(find_operation(lot.work.operation)).get("return")
@@ -184,7 +184,7 @@ class _Run:
             self._take_over(lot, rest, lost)
         self.changed.set()
 
-    def _order(self, grant: Grant) -> Order:
+    def _order(self, grant: LotStart) -> Order:
         lot, failures = grant.lot, self.limits.max_failures
         if failures is not None:
             failures = max(1, failures - self.record.failures)

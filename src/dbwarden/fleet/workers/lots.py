@@ -33,7 +33,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class LotWork:
     """What a lot does on each of its databases.
 
     Args:
@@ -63,7 +63,7 @@ class Lot:
     """
 
     id: int
-    work: Work
+    work: LotWork
     tasks: tuple[Task[object], ...] = field(repr=False)
     servers: frozenset[str] = frozenset()
     losses: int = 0
@@ -78,7 +78,7 @@ class Lot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class LotStart:
     """A lot that may start, and its share of the run's limits."""
 
     lot: Lot
@@ -100,7 +100,7 @@ def waves(tasks: Sequence[Task[object]]) -> Iterator[tuple[Task[object], ...]]:
 
 
 def cut(
-    tasks: Sequence[tuple[Task[object], Work]], workers: int, *, size: int | None = None
+    tasks: Sequence[tuple[Task[object], LotWork]], workers: int, *, size: int | None = None
 ) -> tuple[Lot, ...]:
     """Cut the *tasks* of one wave into lots of one work each.
 
@@ -108,7 +108,7 @@ def cut(
     (default: 50 to 250, depending on the number of *workers*). Small servers share a lot.
     """
     size = size or lot_size(len(tasks), workers)
-    by_work: dict[str, list[tuple[Task[object], Work]]] = defaultdict(list)
+    by_work: dict[str, list[tuple[Task[object], LotWork]]] = defaultdict(list)
     for task, work in tasks:
         by_work[work.key].append((task, work))
     numbers = count(1)
@@ -165,8 +165,8 @@ def _with_shared_servers(lots: Sequence[Lot]) -> tuple[Lot, ...]:
 
 
 def next_grant(
-    waiting: Sequence[Lot], running: Sequence[Grant], limits: Limits, workers: int
-) -> Grant | None:
+    waiting: Sequence[Lot], running: Sequence[LotStart], limits: Limits, workers: int
+) -> LotStart | None:
     """Return the lot to start now, or ``None`` if the workers or the limits allow none.
 
     Each running lot holds a share of ``concurrency``, and of ``per_server`` if other lots use its
@@ -181,7 +181,7 @@ def next_grant(
     for lot in waiting if overall else ():
         per_server = min((free[server] for server in lot.servers), default=limits.per_server)
         if per_server:
-            return Grant(lot=lot, concurrency=overall, per_server=per_server)
+            return LotStart(lot=lot, concurrency=overall, per_server=per_server)
     return None
 
 
@@ -191,7 +191,7 @@ def _share(left: int, claims: int) -> int:
 
 
 def _free_shares(
-    waiting: Sequence[Lot], running: Sequence[Grant], limits: Limits, workers: int
+    waiting: Sequence[Lot], running: Sequence[LotStart], limits: Limits, workers: int
 ) -> Mapping[str, int]:
     """Return the share of each server that several lots use for the next of its lots."""
     claims = Counter(server for lot in waiting for server in lot.servers)
@@ -225,7 +225,7 @@ class Order:
 
     version: str
     project: str
-    work: Work
+    work: LotWork
     databases: tuple[Member, ...]
     limits: Limits
     run: str

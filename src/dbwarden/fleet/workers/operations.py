@@ -8,11 +8,11 @@ from typing import Any
 from dbwarden.errors import UsageError
 from dbwarden.fleet.documents import plain
 from dbwarden.fleet.running import Operation, Task
-from dbwarden.fleet.workers.lots import Work
+from dbwarden.fleet.workers.lots import LotWork
 from dbwarden.fleet.workers.wire import reader, type_hints
 
 
-def work_of(task: Task[object]) -> Work:
+def work_of(task: Task[object]) -> LotWork:
     """Return what *task* does, as data.
 
     Raises:
@@ -31,7 +31,7 @@ def work_of(task: Task[object]) -> Work:
     except TypeError:
         written = None
     _refuse(written is None, "one of its options cannot be written as JSON")
-    return Work(
+    return LotWork(
         operation=f"{module}:{name}",
         options=written,
         requires=task.requires,
@@ -103,7 +103,7 @@ def find_operation(name: str) -> Callable[..., Awaitable[Any]]:
     return operation
 
 
-def bind(work: Work) -> Operation[object]:
+def bind(work: LotWork) -> Operation[object]:
     """Return the operation of *work* with its options.
 
     Raises:

@@ -58,7 +58,7 @@ async def _started(count: int) -> AsyncGenerator[Cluster]:
 
 
 @dataclass(slots=True, eq=False)
-class Child:
+class WorkerProcess:
     """One process, and its lots by number."""
 
     process: anyio.abc.Process
@@ -118,7 +118,7 @@ class ProcessCluster:
     """The processes of one run."""
 
     readers: anyio.abc.TaskGroup
-    children: list[Child] = field(default_factory=list)
+    children: list[WorkerProcess] = field(default_factory=list)
     is_ending: bool = False
 
     @property
@@ -141,13 +141,13 @@ class ProcessCluster:
             )
         except OSError as error:
             raise EngineLost(f"no worker process can be started: {error.strerror}") from error
-        child = Child(process)
+        child = WorkerProcess(process)
         self.children.append(child)
         if self.is_ending:
             child.kill()
         self.readers.start_soon(self._read, child)
 
-    async def _read(self, child: Child) -> None:
+    async def _read(self, child: WorkerProcess) -> None:
         lost: DBWardenError | None = None
         with child.reading:
             lost = await child.read()

@@ -21,7 +21,7 @@ from dbwarden.types import DialectName
 _PROGRAM = Path(__file__).parents[1] / "children" / "alembic_child.py"
 DEFAULT_TABLE = "alembic_version"
 DEFAULT_INI = "alembic.ini"
-Direction = Literal["upgrade", "downgrade"]
+AlembicDirection = Literal["upgrade", "downgrade"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RecordedRun:
     """The statements that one run sent to our database, and whether the revision failed."""
 
     statements: tuple[Recorded, ...]
@@ -71,7 +71,7 @@ class Answer:
         return tuple(item for item in self.statements if item.inside)
 
 
-Served = tuple[ScratchServer, ScratchDatabase]
+ServedDatabase = tuple[ScratchServer, ScratchDatabase]
 """A database with its server."""
 
 
@@ -89,7 +89,7 @@ class AlembicProject:
     stack: AsyncExitStack
     revisions: tuple[Revision, ...] = ()
     kinds: list[DialectName] = field(default_factory=list)
-    databases: list[Served] = field(default_factory=list)
+    databases: list[ServedDatabase] = field(default_factory=list)
     own: int = 0
     table: str = DEFAULT_TABLE
 
@@ -98,17 +98,17 @@ class AlembicProject:
         """The scratch database that Alembic migrates."""
         return self.databases[self.own][1]
 
-    async def copies(self) -> list[Served]:
+    async def copies(self) -> list[ServedDatabase]:
         """Return copies of all databases, as Alembic has left them."""
         return [(server, await server.create(copy_of=it)) for server, it in self.databases]
 
     async def run(
         self,
         revision: Revision,
-        direction: Direction,
-        databases: Sequence[Served],
+        direction: AlembicDirection,
+        databases: Sequence[ServedDatabase],
         **more: int,
-    ) -> Answer:
+    ) -> RecordedRun:
         """Run one revision on *databases*; *more* is for the process (``Recorder.begin``).
 
         Raises:
@@ -120,7 +120,7 @@ class AlembicProject:
         )
         return self._answer(answer, start)
 
-    async def build_base(self, name: str) -> Answer:
+    async def build_base(self, name: str) -> RecordedRun:
         """Let the project create what existed before the first revision."""
         start = datetime.now(UTC)
         answer = await self.child.ask_with(self.databases, do="base", object=name, only=self.own)
@@ -128,7 +128,7 @@ class AlembicProject:
             raise self._failed(f"{name} cannot be built: {answer['error']}", answer)
         return self._answer(answer, start)
 
-    async def find_databases(self, engine: str | None) -> Answer:
+    async def find_databases(self, engine: str | None) -> RecordedRun:
         """Run ``env.py`` without a revision, and give each database that it opens one of ours."""
         start = datetime.now(UTC)
         while True:
@@ -205,14 +205,14 @@ class AlembicProject:
         server = self.servers[kind]
         self.databases.append((server, await server.create()))
 
-    def _answer(self, answer: Mapping[str, Any], start: datetime) -> Answer:
+    def _answer(self, answer: Mapping[str, Any], start: datetime) -> RecordedRun:
         if "refused" in answer:
             raise self._failed(self._problem(answer), answer)
         if "error" in answer:
-            return Answer((), self._problem(answer), last_lines(answer))
+            return RecordedRun((), self._problem(answer), last_lines(answer))
         clock = (start, datetime.now(UTC))
         statements = (Recorded.parse(each, clock) for each in answer["statements"])
-        return Answer(tuple(item for item in statements if item.target == self.own))
+        return RecordedRun(tuple(item for item in statements if item.target == self.own))
 
     def _problem(self, answer: Mapping[str, Any]) -> str:
         return str(answer["refused"]["problem"] if "refused" in answer else answer["error"])

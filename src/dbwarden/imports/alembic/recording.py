@@ -6,7 +6,13 @@ from dataclasses import dataclass, field, replace
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.errors import ImportFailed
 from dbwarden.files.migration import Origin
-from dbwarden.imports.alembic.project import AlembicProject, Answer, Direction, Revision, Served
+from dbwarden.imports.alembic.project import (
+    AlembicDirection,
+    AlembicProject,
+    RecordedRun,
+    Revision,
+    ServedDatabase,
+)
 from dbwarden.imports.file_text import ImportedFile
 from dbwarden.imports.loops import TIMES, counts_to_try
 from dbwarden.imports.recorded import Recorded
@@ -25,17 +31,17 @@ class Recording:
     """
 
     revision: Revision
-    upgrade: Answer
-    again: Answer
+    upgrade: RecordedRun
+    again: RecordedRun
     upgrade_tries: Mapping[int, Sequence[Recorded]]
-    downgrade: Answer
+    downgrade: RecordedRun
     downgrade_tries: Mapping[int, Sequence[Recorded]]
     before: Schema = field(repr=False)
     after: Schema = field(repr=False)
     restored: Schema | None = field(repr=False)
 
 
-async def advance(project: AlembicProject, revision: Revision) -> Answer:
+async def advance(project: AlembicProject, revision: Revision) -> RecordedRun:
     """Run *revision* in the database of Alembic.
 
     Raises:
@@ -63,7 +69,7 @@ async def record(project: AlembicProject, revision: Revision, before: Schema) ->
     again = await project.run(revision, "upgrade", copies)
     upgrade_tries = await _try_counts(project, revision, "upgrade", again)
     upgrade = await advance(project, revision)
-    downgrade, restored = Answer((), "the second upgrade failed"), None
+    downgrade, restored = RecordedRun((), "the second upgrade failed"), None
     if again.problem is None:
         downgrade = await project.run(revision, "downgrade", copies)
     downgrade_tries = await _try_counts(project, revision, "downgrade", downgrade)
@@ -83,14 +89,14 @@ async def record(project: AlembicProject, revision: Revision, before: Schema) ->
     )
 
 
-async def _discard(databases: Sequence[Served]) -> None:
+async def _discard(databases: Sequence[ServedDatabase]) -> None:
     """Drop *databases*, which are copies."""
     for server, database in databases:
         await server.discard(database)
 
 
 async def _try_counts(
-    project: AlembicProject, revision: Revision, direction: Direction, answer: Answer
+    project: AlembicProject, revision: Revision, direction: AlembicDirection, answer: RecordedRun
 ) -> Mapping[int, Sequence[Recorded]]:
     """Run *revision* with other counts, in copies, if *answer* says that it reads them."""
     tries = dict[int, Sequence[Recorded]]()

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
         open_engine,
         session_settings,
     )
-    from dbwarden.imports.children.alembic_recorder import Recorder, Refused
+    from dbwarden.imports.children.alembic_recorder import CannotRecord, Recorder
     from dbwarden.imports.children.answering import serve
 else:  # run as a program: the other files are in the same folder
     from alembic_connections import current_namespace, driver_of, open_engine, session_settings
-    from alembic_recorder import Recorder, Refused
+    from alembic_recorder import CannotRecord, Recorder
     from answering import serve
 
 
-class Project:
+class AlembicScripts:
     """An Alembic project: its configuration, its scripts, and how it is run."""
 
     def __init__(self, request: dict[str, Any], recorder: Recorder) -> None:
@@ -186,23 +186,23 @@ class _Answers:
 
     def __init__(self) -> None:
         self.recorder = Recorder()
-        self.project: Project | None = None
+        self.project: AlembicScripts | None = None
 
     def answer(self, request: dict[str, Any]) -> Any:
         """Do what *request* asks, and return the answer."""
         if request["do"] == "start":
             self.recorder.watch()
-            self.project = Project(request, self.recorder)
+            self.project = AlembicScripts(request, self.recorder)
             return {}
         assert self.project is not None
         if request["do"] == "describe":  # after env.py, which may change the version locations
             return self.project.describe()
         try:
             return self._recorded(request, self.project)
-        except Refused as error:
+        except CannotRecord as error:
             return {"refused": error.fields}
 
-    def _recorded(self, request: dict[str, Any], project: Project) -> dict[str, Any]:
+    def _recorded(self, request: dict[str, Any], project: AlembicScripts) -> dict[str, Any]:
         recorder = self.recorder
         names = ("addresses", "only", "count", "times")
         recorder.begin(**{name: request[name] for name in names if name in request})

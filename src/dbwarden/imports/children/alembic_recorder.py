@@ -24,7 +24,7 @@ MOST = 60
 """How many counts of a run are made up: a loop over them must end."""
 
 
-class Refused(Exception):
+class CannotRecord(Exception):
     """The project does something that cannot be recorded; *fields* are the answer."""
 
     def __init__(self, **fields: Any) -> None:
@@ -92,7 +92,7 @@ class Recorder:
         self.generation = 0
         self.statements: list[dict[str, Any]] = []
         self.inside = False
-        self.refused: Refused | None = None
+        self.refused: CannotRecord | None = None
         self.count: int | None = None
         self.times = 0
         self.invented: dict[str, list[dict[str, Any]]] = {}
@@ -114,9 +114,9 @@ class Recorder:
         self.generation += 1
         self.inside, self.refused = False, None
 
-    def fail(self, **fields: Any) -> Refused:
+    def fail(self, **fields: Any) -> CannotRecord:
         """Return an error, which is reported even if the project catches it."""
-        self.refused = Refused(**fields)
+        self.refused = CannotRecord(**fields)
         return self.refused
 
     def redirect(

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from dbwarden.files.migration import Requirement
 from dbwarden.fleet import Limits, Task
 from dbwarden.fleet.workers.lots import (
-    Grant,
     Lot,
+    LotStart,
+    LotWork,
     Member,
     Order,
-    Work,
     cut,
     lot_size,
     next_grant,
@@ -25,7 +25,7 @@ from dbwarden.fleet.workers.lots import (
 from dbwarden.types import DatabaseName, Version
 from tests.unit.fleet.workers.fleets import task, tasks
 
-WORK = Work(operation="dbwarden.operations.status:status", options={})
+WORK = LotWork(operation="dbwarden.operations.status:status", options={})
 FILES = "sqlite:////data/{}.db"
 
 
@@ -81,7 +81,7 @@ def test_the_lots_of_several_large_servers_take_turns() -> None:
 
 
 def test_different_work_is_in_different_lots() -> None:
-    later = Work(operation=WORK.operation, options={"to": "0002"})
+    later = LotWork(operation=WORK.operation, options={"to": "0002"})
 
     lots = cut([(task("a"), WORK), (task("b"), later), (task("c"), WORK)], 1)
 
@@ -100,9 +100,9 @@ def test_a_wave_has_what_needs_nothing_of_itself() -> None:
     assert [names(wave) for wave in waves(fleet)] == [["canary"], ["a#0", "b#0"], ["a#1"]]
 
 
-def simulate(lots: Sequence[Lot], limits: Limits, workers: int) -> list[list[Grant]]:
+def simulate(lots: Sequence[Lot], limits: Limits, workers: int) -> list[list[LotStart]]:
     """Return what runs at each moment, if the lot that started first ends first."""
-    waiting, running, moments = [*lots], list[Grant](), list[list[Grant]]()
+    waiting, running, moments = [*lots], list[LotStart](), list[list[LotStart]]()
     while waiting or running:
         while (grant := next_grant(waiting, running, limits, workers)) is not None:
             waiting.remove(grant.lot)
@@ -172,7 +172,7 @@ def test_an_order_travels_as_json_and_names_databases_only() -> None:
     order = Order(
         version="1",
         project="/project/dbwarden.py",
-        work=Work(operation="a:b", options={"to": "7"}, requires=needs),
+        work=LotWork(operation="a:b", options={"to": "7"}, requires=needs),
         databases=(Member(name=DatabaseName("t1"), timeout=None, dev=True),),
         limits=Limits(max_failures=3),
         run="5f0c91aa",

@@ -11,7 +11,7 @@ import pytest
 import dbwarden
 from dbwarden.errors import UsageError
 from dbwarden.fleet import Operation
-from dbwarden.fleet.workers.lots import Work
+from dbwarden.fleet.workers.lots import LotWork
 from dbwarden.fleet.workers.operations import bind, find_operation, work_of
 from dbwarden.migration_history import LockHolder
 from dbwarden.operations import (
@@ -29,7 +29,7 @@ from dbwarden.types import DatabaseName
 from tests.unit.fleet.workers.fleets import task
 
 
-def named(operation: Operation[Any]) -> Work:
+def named(operation: Operation[Any]) -> LotWork:
     return work_of(replace(task("a"), operation=operation))
 
 

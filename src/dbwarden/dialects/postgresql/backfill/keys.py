@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dbwarden.dialects.backfill.keys import Key, TableKey
+from dbwarden.dialects.backfill.keys import KeyValues, TableKey
 from dbwarden.dialects.postgresql.sql.quoting import literal
 from dbwarden.quoting import quoted
 
@@ -30,11 +30,11 @@ class PostgresKey(TableKey):
             for place, column in enumerate(self.columns)
         )
 
-    def key_of(self, values: Sequence[Any]) -> Key:
+    def key_of(self, values: Sequence[Any]) -> KeyValues:
         """Return the key that a SELECT returned."""
         return tuple(map(str, values))
 
-    def literals(self, key: Key) -> list[str]:
+    def literals(self, key: KeyValues) -> list[str]:
         """Return each value of *key* as SQL."""
         return [f"{literal(v)}::{t}" for v, t in zip(key, self.types, strict=True)]
 

@@ -17,7 +17,7 @@ from dbwarden.dialects.postgresql.backfill.keys import PostgresKey, key_sql, par
 from dbwarden.dialects.postgresql.backfill.pressure import SQL as PRESSURE_SQL
 from dbwarden.dialects.postgresql.backfill.pressure import LagTracker, positions
 from dbwarden.dialects.postgresql.backfill.state_rows import AS_JSON, StateTable, parse_row
-from dbwarden.dialects.postgresql.migrate.batching import Limits, milliseconds
+from dbwarden.dialects.postgresql.migrate.batching import TransactionLimits, milliseconds
 from dbwarden.dialects.postgresql.migrate.connecting import application_name
 from dbwarden.dialects.postgresql.migrate.history_rows import PostgresRows, add_phase_sql
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
@@ -195,7 +195,7 @@ class PostgresBatches(BatchSession):
         return Pressure(lag_seconds=lag, lock_waits=int(waits or 0))
 
     def _settings(self, key: str, lock_timeout: float | None, limit: float | None) -> str:
-        limits = Limits(
+        limits = TransactionLimits(
             statement_timeout=limit,
             lock_timeout=lock_timeout,
             application=application_name(self.database, self.ledger.writer),

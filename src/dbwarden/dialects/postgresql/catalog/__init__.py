@@ -6,19 +6,19 @@ from typing import Any, LiteralString, Protocol
 
 from dbwarden.dialects.postgresql.catalog.asking import plan_queries
 from dbwarden.dialects.postgresql.catalog.building import build_schema
-from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
+from dbwarden.dialects.postgresql.catalog.rows import CatalogRow, CatalogRows
 from dbwarden.schema import QualifiedName, Schema
 
 
-class Statement(Protocol):
+class CatalogStatement(Protocol):
     """A prepared query."""
 
-    async def fetch(self) -> Sequence[Row]:
+    async def fetch(self) -> Sequence[CatalogRow]:
         """Send the query in one message and return its rows."""
         ...
 
 
-Prepare = Callable[[LiteralString], Awaitable[Statement]]
+Prepare = Callable[[LiteralString], Awaitable[CatalogStatement]]
 """Prepares one query: asyncpg's ``connection.prepare``, for example.
 
 Each query is sent before the next is prepared, so an unnamed statement suffices.
@@ -62,7 +62,7 @@ async def read_schema(
         exclude: Tables to leave out with their sequences: the ledger.
         privileges: Whether grants and default privileges are part of the schema.
     """
-    rows = Rows()
+    rows = CatalogRows()
     for field, query in plan_queries(rows, server_version, privileges=privileges):
         statement = await prepare(query)
         setattr(rows, field, await statement.fetch())

@@ -11,10 +11,10 @@ from typing import LiteralString
 from dbwarden.dialects.postgresql.catalog import privileges as privilege_queries
 from dbwarden.dialects.postgresql.catalog import queries
 from dbwarden.dialects.postgresql.catalog.plain_objects import plain_objects
-from dbwarden.dialects.postgresql.catalog.rows import Rows
+from dbwarden.dialects.postgresql.catalog.rows import CatalogRows
 
 Queries = Iterator[tuple[str, LiteralString]]
-"""Queries, each with the field of ``Rows`` that takes the result."""
+"""Queries, each with the field of ``CatalogRows`` that takes the result."""
 
 _FREQUENT: dict[str, LiteralString] = {
     "extensions": "FROM pg_extension WHERE oid >= 16384",
@@ -70,7 +70,7 @@ _COMMON_KINDS: LiteralString = f"SELECT {_each(_FREQUENT)}"
 _RARE_KINDS: LiteralString = f"SELECT {_each(_RARE)}, {_plain_objects()}"
 
 
-def plan_queries(rows: Rows, version: int, *, privileges: bool) -> Queries:
+def plan_queries(rows: CatalogRows, version: int, *, privileges: bool) -> Queries:
     """Yield the queries.
 
     *rows* are the results of all queries so far; the other arguments as of ``read_schema``.

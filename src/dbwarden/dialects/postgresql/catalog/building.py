@@ -9,13 +9,13 @@ from dbwarden.dialects.postgresql.catalog.constraints import add_constraints
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.indexes import add_indexes
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Rows
+from dbwarden.dialects.postgresql.catalog.rows import CatalogRows
 from dbwarden.dialects.postgresql.catalog.tables import tables_of
 from dbwarden.schema import QualifiedName, Schema, SchemaObject, Table
 
 
 def build_schema(
-    rows: Rows,
+    rows: CatalogRows,
     exclude: Collection[QualifiedName],
     *,
     server_version: int,

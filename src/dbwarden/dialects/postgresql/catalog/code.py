@@ -11,8 +11,8 @@ from dbwarden.dialects.postgresql.catalog.columns import sequence_options
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import Parts
 from dbwarden.dialects.postgresql.catalog.rows import (
-    Row,
-    Rows,
+    CatalogRow,
+    CatalogRows,
     name_of,
     parameters,
     same_named,
@@ -49,7 +49,7 @@ COMMANDS = {"*": "ALL", "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELET
 MODIFIES = {"r": "READ_ONLY", "s": "SHAREABLE", "w": "READ_WRITE"}
 PARALLEL = {"s": "SAFE", "r": "RESTRICTED"}
 TEXTS = ("initcond", "minitcond")
-Found = Iterator[tuple[int, int, SchemaObject]]
+FoundObjects = Iterator[tuple[int, int, SchemaObject]]
 """Objects, each with its catalog and its OID, by which others refer to it."""
 NO_CATALOG = 0
 """The catalog of objects to which no others refer."""
@@ -73,7 +73,7 @@ def _plain(definition: str, namespace: str | None, default_namespace: str) -> st
 
 
 def add_objects(
-    directory: Directory, parts: Parts, rows: Rows, default_namespace: str
+    directory: Directory, parts: Parts, rows: CatalogRows, default_namespace: str
 ) -> list[SchemaObject]:
     """Build and register all objects except tables, in no particular order."""
     found: list[SchemaObject] = []
@@ -86,7 +86,9 @@ def add_objects(
     return found
 
 
-def _objects(directory: Directory, parts: Parts, rows: Rows, default_namespace: str) -> Found:
+def _objects(
+    directory: Directory, parts: Parts, rows: CatalogRows, default_namespace: str
+) -> FoundObjects:
     yield from _named(rows)
     yield from _types(directory, parts, rows)
     yield from _sequences(directory, rows)
@@ -100,7 +102,7 @@ def _objects(directory: Directory, parts: Parts, rows: Rows, default_namespace: 
         yield NO_CATALOG, 0, DefaultPrivileges(**own, **_privileges(row))
 
 
-def _named(rows: Rows) -> Found:
+def _named(rows: CatalogRows) -> FoundObjects:
     for row in rows.namespaces:
         yield classes.NAMESPACE, row["oid"], Namespace(name=row["name"])
     for row in rows.extensions:
@@ -111,8 +113,8 @@ def _named(rows: Rows) -> Found:
         yield classes.EXTENSION, row["oid"], extension
 
 
-def _types(directory: Directory, parts: Parts, rows: Rows) -> Found:
-    checks: defaultdict[int, list[Row]] = defaultdict(list)
+def _types(directory: Directory, parts: Parts, rows: CatalogRows) -> FoundObjects:
+    checks: defaultdict[int, list[CatalogRow]] = defaultdict(list)
     for row in rows.constraints:
         if row["domain"]:
             checks[row["domain"]].append(row)
@@ -132,14 +134,14 @@ def _types(directory: Directory, parts: Parts, rows: Rows) -> Found:
         yield classes.TYPE, row["oid"], made
 
 
-def _attribute(directory: Directory, row: Row) -> Attribute:
+def _attribute(directory: Directory, row: CatalogRow) -> Attribute:
     return Attribute(
         **same_named(row, "name", "type", "collation"),
         comment=directory.comment(classes.CLASS, row["relation"], row["number"]),
     )
 
 
-def _domain(directory: Directory, row: Row, checks: Sequence[Row]) -> Domain:
+def _domain(directory: Directory, row: CatalogRow, checks: Sequence[CatalogRow]) -> Domain:
     domain_checks = (
         DomainCheck(
             **same_named(item, "name", "expression", "validated"),
@@ -155,7 +157,7 @@ def _domain(directory: Directory, row: Row, checks: Sequence[Row]) -> Domain:
     )
 
 
-def _sequences(directory: Directory, rows: Rows) -> Found:
+def _sequences(directory: Directory, rows: CatalogRows) -> FoundObjects:
     for row in rows.sequences:
         if row["ownership"] == "i" or (classes.CLASS, row["oid"]) not in directory.refs:
             continue
@@ -169,7 +171,7 @@ def _sequences(directory: Directory, rows: Rows) -> Found:
         yield classes.CLASS, row["oid"], sequence
 
 
-def _views(directory: Directory, parts: Parts, rows: Rows) -> Found:
+def _views(directory: Directory, parts: Parts, rows: CatalogRows) -> FoundObjects:
     for row in rows.relations:
         oid = row["oid"]
         if row["kind"] not in "vm":
@@ -204,7 +206,7 @@ def _view_columns(directory: Directory, parts: Parts, view: int) -> tuple[ViewCo
     )
 
 
-def _routines(rows: Rows, default: str) -> Found:
+def _routines(rows: CatalogRows, default: str) -> FoundObjects:
     for row in rows.routines:
         routine = Routine(
             name=name_of(row),
@@ -222,7 +224,7 @@ def _routines(rows: Rows, default: str) -> Found:
         yield classes.PROC, row["oid"], aggregate
 
 
-def _aggregate_options(row: Row) -> Iterator[tuple[str, str]]:
+def _aggregate_options(row: CatalogRow) -> Iterator[tuple[str, str]]:
     plain = (
         *("sfunc", "stype", "sspace", "finalfunc", "combinefunc", "serialfunc", "deserialfunc"),
         *("initcond", "msfunc", "minvfunc", "mstype", "msspace", "mfinalfunc", "minitcond"),
@@ -249,7 +251,7 @@ def _operator(text: str) -> str:
     return f"OPERATOR({name})" if "." in name else name
 
 
-def _on_relations(directory: Directory, rows: Rows, default: str) -> Found:
+def _on_relations(directory: Directory, rows: CatalogRows, default: str) -> FoundObjects:
     """Yield triggers, rules and policies; the rule that is a view's query is the view itself."""
     for catalog, kind, some in (
         (classes.TRIGGER, Trigger, rows.triggers),
@@ -279,7 +281,7 @@ def _on_relations(directory: Directory, rows: Rows, default: str) -> Found:
             yield classes.POLICY, row["oid"], policy
 
 
-def _statistics(directory: Directory, rows: Rows) -> Found:
+def _statistics(directory: Directory, rows: CatalogRows) -> FoundObjects:
     for row in rows.statistics:
         if row["relation"] not in directory.names:
             continue
@@ -299,7 +301,7 @@ def _statistics(directory: Directory, rows: Rows) -> Found:
         yield classes.STATISTICS, row["oid"], statistics
 
 
-def _plain_objects(directory: Directory, rows: Rows) -> Found:
+def _plain_objects(directory: Directory, rows: CatalogRows) -> FoundObjects:
     for row in rows.plain_objects:
         made = PlainObject(
             kind=ObjectKind(row["kind"]),
@@ -319,7 +321,7 @@ def _plain_objects(directory: Directory, rows: Rows) -> Found:
             yield NO_CATALOG, row["oid"], typed
 
 
-def grants(directory: Directory, rows: Rows) -> Iterator[Grant]:
+def grants(directory: Directory, rows: CatalogRows) -> Iterator[Grant]:
     """Yield the privileges of roles on objects."""
     for row in rows.grants:
         on = directory.resolve(row["class"], row["oid"], 0)
@@ -327,5 +329,5 @@ def grants(directory: Directory, rows: Rows) -> Iterator[Grant]:
             yield Grant(on=on, target=row["target"], role=row["role"], **_privileges(row))
 
 
-def _privileges(row: Row) -> dict[str, Any]:
+def _privileges(row: CatalogRow) -> dict[str, Any]:
     return {word: tuple(row[word]) for word in ("privileges", "grantable", "revoked")}

@@ -9,7 +9,7 @@ from typing import Any
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import DEFAULT_COLLATION, Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, parameters
+from dbwarden.dialects.postgresql.catalog.rows import CatalogRow, parameters
 from dbwarden.schema import Column, Generated, Identity, ObjectKind, QualifiedName, SequenceOptions
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -23,7 +23,7 @@ _OPTIONS = ("start", "increment", "minimum", "maximum", "cache", "cycle")
 _OPTION_VALUES = itemgetter(*_OPTIONS)
 
 
-def add_columns(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+def add_columns(directory: Directory, parts: Parts, rows: Iterable[CatalogRow]) -> None:
     """Register the columns of relations and store their rows; the others are index columns."""
     for row in rows:
         relation, number = row["relation"], row["number"]
@@ -38,7 +38,7 @@ def add_columns(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None
             parts.column_collations[relation, number] = row["collation_oid"]
 
 
-def add_defaults(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+def add_defaults(directory: Directory, parts: Parts, rows: Iterable[CatalogRow]) -> None:
     """Register the defaults and generation expressions of columns."""
     for row in rows:
         relation, number = row["relation"], row["number"]
@@ -87,7 +87,7 @@ def _plain_column(expression: str | None, values: tuple[Any, ...]) -> Column:
     )
 
 
-def sequence_options(row: Row) -> SequenceOptions:
+def sequence_options(row: CatalogRow) -> SequenceOptions:
     """Return the options of the sequence in *row*."""
     return _sequence_options(_OPTION_VALUES(row))
 
@@ -97,7 +97,7 @@ def _sequence_options(values: tuple[Any, ...]) -> SequenceOptions:
     return SequenceOptions(**dict(zip(_OPTIONS, values, strict=True)))
 
 
-def _identity(row: Row, sequence: Row | None) -> Identity | None:
+def _identity(row: CatalogRow, sequence: CatalogRow | None) -> Identity | None:
     if not row["identity"]:
         return None
     if sequence is None:  # a partition uses its parent's sequence

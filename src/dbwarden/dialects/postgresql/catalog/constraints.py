@@ -7,7 +7,7 @@ from typing import Any
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, numbers, parameters, same_named
+from dbwarden.dialects.postgresql.catalog.rows import CatalogRow, numbers, parameters, same_named
 from dbwarden.schema import (
     Check,
     Constraint,
@@ -31,7 +31,7 @@ MATCHES = {"s": "SIMPLE", "f": "FULL", "p": "PARTIAL"}
 DEFERRAL = re.compile(r" DEFERRABLE( INITIALLY DEFERRED)?$")
 
 
-def add_constraints(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+def add_constraints(directory: Directory, parts: Parts, rows: Iterable[CatalogRow]) -> None:
     """Register all constraints and build those of tables; checks of domains are part of these."""
     for row in rows:
         relation = row["relation"]
@@ -49,13 +49,13 @@ def add_constraints(directory: Directory, parts: Parts, rows: Iterable[Row]) -> 
             parts.constraints[relation].append(_constraint(directory, row))
 
 
-def _deferral(row: Row) -> Deferral | None:
+def _deferral(row: CatalogRow) -> Deferral | None:
     if not row["deferrable"]:
         return None
     return "deferred" if row["deferred"] else "immediate"
 
 
-def _constraint(directory: Directory, row: Row) -> Constraint:
+def _constraint(directory: Directory, row: CatalogRow) -> Constraint:
     comment = directory.comment(classes.CONSTRAINT, row["oid"])
     match row["kind"]:
         case "p":
@@ -82,7 +82,7 @@ def _constraint(directory: Directory, row: Row) -> Constraint:
             )
 
 
-def _key_fields(directory: Directory, row: Row) -> dict[str, Any]:
+def _key_fields(directory: Directory, row: CatalogRow) -> dict[str, Any]:
     names = directory.column_names(row["relation"], numbers(row["index_columns"]))
     return {
         **same_named(row, "name", "clustered", "valid", "inherited"),
@@ -96,7 +96,7 @@ def _key_fields(directory: Directory, row: Row) -> dict[str, Any]:
     }
 
 
-def _foreign_key(directory: Directory, row: Row, comment: str | None) -> ForeignKey:
+def _foreign_key(directory: Directory, row: CatalogRow, comment: str | None) -> ForeignKey:
     own, referred = row["relation"], row["referred"]
     return ForeignKey(
         **same_named(row, "name", "period", "enforced", "inherited"),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from dbwarden.dialects.postgresql.catalog import classes
-from dbwarden.dialects.postgresql.catalog.rows import Row, Rows, name_of
+from dbwarden.dialects.postgresql.catalog.rows import CatalogRow, CatalogRows, name_of
 from dbwarden.schema import ObjectKind, QualifiedName, Ref, ref_of
 
 TYPE_KINDS = {"e": ObjectKind.ENUM, "d": ObjectKind.DOMAIN}
@@ -17,7 +17,7 @@ RELATION_KINDS = {
 }
 """The kinds of relations; foreign tables are read with the plain objects."""
 
-Key = tuple[str, str, str, str]
+ObjectAddress = tuple[str, str, str, str]
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Directory:
 
 
 def add_relations(
-    directory: Directory, rows: Iterable[Row], exclude: Collection[QualifiedName]
+    directory: Directory, rows: Iterable[CatalogRow], exclude: Collection[QualifiedName]
 ) -> None:
     """Register tables, views and composite types, except those in *exclude*."""
     for row in rows:
@@ -76,14 +76,14 @@ def add_relations(
             directory.refs[classes.TYPE, row["row_type"]] = ref
 
 
-def add_sequences(directory: Directory, rows: Iterable[Row]) -> None:
+def add_sequences(directory: Directory, rows: Iterable[CatalogRow]) -> None:
     """Register sequences, except those of excluded tables."""
     for row in rows:
         if row["owner"] is None or row["owner"] in directory.names:
             directory.refs[classes.CLASS, row["oid"]] = ref_of(ObjectKind.SEQUENCE, name_of(row))
 
 
-def add_types(directory: Directory, rows: Iterable[Row]) -> None:
+def add_types(directory: Directory, rows: Iterable[CatalogRow]) -> None:
     """Register enums, domains and other types; a row type resolves to its relation."""
     for row in rows:
         kind = TYPE_KINDS.get(row["kind"])
@@ -98,7 +98,7 @@ def add_types(directory: Directory, rows: Iterable[Row]) -> None:
             directory.refs[classes.TYPE, row["array_oid"]] = ref
 
 
-def add_members(directory: Directory, rows: Iterable[Row]) -> None:
+def add_members(directory: Directory, rows: Iterable[CatalogRow]) -> None:
     """Let the other members of an extension resolve to the extension."""
     for row in rows:
         owner = directory.refs.get((classes.EXTENSION, row["extension"]))
@@ -106,9 +106,9 @@ def add_members(directory: Directory, rows: Iterable[Row]) -> None:
             directory.refs.setdefault((row["class"], row["oid"]), owner)
 
 
-def dependencies(directory: Directory, rows: Rows) -> tuple[tuple[Ref, Ref], ...]:
+def dependencies(directory: Directory, rows: CatalogRows) -> tuple[tuple[Ref, Ref], ...]:
     """Return sorted pairs of an object of the schema and one that it needs."""
-    pairs: dict[tuple[Key, Key], tuple[Ref, Ref]] = {}
+    pairs: dict[tuple[ObjectAddress, ObjectAddress], tuple[Ref, Ref]] = {}
     for row in rows.dependencies:
         user = directory.resolve(row["class"], row["oid"], row["part"])
         needed = directory.resolve(row["needed_class"], row["needed_oid"], row["needed_part"])

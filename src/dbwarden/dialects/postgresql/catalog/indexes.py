@@ -6,11 +6,11 @@ from functools import lru_cache
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, numbers, parameters, same_named
+from dbwarden.dialects.postgresql.catalog.rows import CatalogRow, numbers, parameters, same_named
 from dbwarden.schema import Index, IndexColumn, ObjectKind, Ref
 
 
-def add_indexes(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+def add_indexes(directory: Directory, parts: Parts, rows: Iterable[CatalogRow]) -> None:
     """Register and build the indexes of tables and materialized views."""
     for row in rows:
         relation = row["relation"]
@@ -25,7 +25,7 @@ def add_indexes(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None
         parts.indexes[relation].append(_index(directory, parts, row))
 
 
-def _index(directory: Directory, parts: Parts, row: Row) -> Index:
+def _index(directory: Directory, parts: Parts, row: CatalogRow) -> Index:
     count = row["key_count"]
     columns = numbers(row["columns"])
     return Index(
@@ -39,7 +39,7 @@ def _index(directory: Directory, parts: Parts, row: Row) -> Index:
 
 
 def _index_columns(
-    directory: Directory, parts: Parts, row: Row, columns: tuple[int, ...]
+    directory: Directory, parts: Parts, row: CatalogRow, columns: tuple[int, ...]
 ) -> tuple[IndexColumn, ...]:
     relation, expressions = row["relation"], row["expressions"]
     names = directory.columns[relation]
@@ -66,7 +66,7 @@ def _index_columns(
     )
 
 
-def _operator_class(chosen: Row, own: Row | None) -> str | None:
+def _operator_class(chosen: CatalogRow, own: CatalogRow | None) -> str | None:
     """Return the operator class if it is not the type's default or has parameters."""
     if own is not None and own["options"]:
         settings = ", ".join(f"{name}={value}" for name, value in parameters(own["options"]))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 
-from dbwarden.dialects.postgresql.catalog.rows import Row
+from dbwarden.dialects.postgresql.catalog.rows import CatalogRow
 from dbwarden.schema import Constraint, Index
 
 DEFAULT_COLLATION = 100
@@ -15,7 +15,7 @@ DEFAULT_COLLATION = 100
 class Parts:
     """Parts by the OID of the relation, and the number of the column."""
 
-    columns: defaultdict[int, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    columns: defaultdict[int, list[CatalogRow]] = field(default_factory=lambda: defaultdict(list))
     generated: set[tuple[int, int]] = field(default_factory=set)
     defaults: dict[int, dict[int, str]] = field(default_factory=dict)
     """For generated columns, the generation expressions."""
@@ -24,17 +24,17 @@ class Parts:
     )
     indexes: defaultdict[int, list[Index]] = field(default_factory=lambda: defaultdict(list))
     identity_indexes: dict[int, str] = field(default_factory=dict)
-    identities: dict[tuple[int, int], Row] = field(default_factory=dict)
+    identities: dict[tuple[int, int], CatalogRow] = field(default_factory=dict)
     """The sequences behind identity columns."""
-    classes: dict[int, Row] = field(default_factory=dict)
+    classes: dict[int, CatalogRow] = field(default_factory=dict)
     """The operator classes of index columns."""
     collations: dict[int, str] = field(default_factory=dict)
     """The collations of index columns."""
     column_collations: dict[tuple[int, int], int] = field(default_factory=dict)
-    index_attributes: dict[int, dict[int, Row]] = field(default_factory=dict)
+    index_attributes: dict[int, dict[int, CatalogRow]] = field(default_factory=dict)
     """The index columns with options or a statistics target."""
 
-    def columns_of(self, relation: int) -> Sequence[Row]:
+    def columns_of(self, relation: int) -> Sequence[CatalogRow]:
         """Return the columns of a relation, in order."""
         return sorted(self.columns.get(relation, ()), key=itemgetter("number"))
 

@@ -7,48 +7,48 @@ from typing import Any
 
 from dbwarden.schema import InAnyOrder, Parameters, QualifiedName
 
-Row = Mapping[str, Any]
+CatalogRow = Mapping[str, Any]
 """One row: values by column name, as the driver returns them."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Rows:
+class CatalogRows:
     """The results of all queries so far."""
 
-    frequent: Sequence[Row] = ()
-    rare: Sequence[Row] = ()
-    namespaces: Sequence[Row] = ()
-    extensions: Sequence[Row] = ()
-    members: Sequence[Row] = ()
-    types: Sequence[Row] = ()
-    relations: Sequence[Row] = ()
-    columns: Sequence[Row] = ()
-    defaults: Sequence[Row] = ()
-    constraints: Sequence[Row] = ()
-    indexes: Sequence[Row] = ()
-    operator_classes: Sequence[Row] = ()
-    index_collations: Sequence[Row] = ()
-    inheritance: Sequence[Row] = ()
-    sequences: Sequence[Row] = ()
-    routines: Sequence[Row] = ()
-    aggregates: Sequence[Row] = ()
-    triggers: Sequence[Row] = ()
-    rules: Sequence[Row] = ()
-    policies: Sequence[Row] = ()
-    statistics: Sequence[Row] = ()
-    comments: Sequence[Row] = ()
-    dependencies: Sequence[Row] = ()
-    plain_objects: Sequence[Row] = ()
-    grants: Sequence[Row] = ()
-    default_privileges: Sequence[Row] = ()
+    frequent: Sequence[CatalogRow] = ()
+    rare: Sequence[CatalogRow] = ()
+    namespaces: Sequence[CatalogRow] = ()
+    extensions: Sequence[CatalogRow] = ()
+    members: Sequence[CatalogRow] = ()
+    types: Sequence[CatalogRow] = ()
+    relations: Sequence[CatalogRow] = ()
+    columns: Sequence[CatalogRow] = ()
+    defaults: Sequence[CatalogRow] = ()
+    constraints: Sequence[CatalogRow] = ()
+    indexes: Sequence[CatalogRow] = ()
+    operator_classes: Sequence[CatalogRow] = ()
+    index_collations: Sequence[CatalogRow] = ()
+    inheritance: Sequence[CatalogRow] = ()
+    sequences: Sequence[CatalogRow] = ()
+    routines: Sequence[CatalogRow] = ()
+    aggregates: Sequence[CatalogRow] = ()
+    triggers: Sequence[CatalogRow] = ()
+    rules: Sequence[CatalogRow] = ()
+    policies: Sequence[CatalogRow] = ()
+    statistics: Sequence[CatalogRow] = ()
+    comments: Sequence[CatalogRow] = ()
+    dependencies: Sequence[CatalogRow] = ()
+    plain_objects: Sequence[CatalogRow] = ()
+    grants: Sequence[CatalogRow] = ()
+    default_privileges: Sequence[CatalogRow] = ()
 
 
-def name_of(row: Row) -> QualifiedName:
+def name_of(row: CatalogRow) -> QualifiedName:
     """Return the qualified name of the object in *row*."""
     return QualifiedName(row["namespace"], row["name"])
 
 
-def same_named(row: Row, *names: str) -> dict[str, Any]:
+def same_named(row: CatalogRow, *names: str) -> dict[str, Any]:
     """Return the values of *row* for the fields that have the names of its columns."""
     return {name: row[name] for name in names}
 
@@ -70,7 +70,7 @@ def parameters(options: Iterable[str] | None) -> Parameters:
     return InAnyOrder((name, value) for name, _, value in pairs)
 
 
-def table_parameters(row: Row) -> Parameters:
+def table_parameters(row: CatalogRow) -> Parameters:
     """Return the storage parameters of a table or materialized view and of its TOAST table."""
     toast = tuple((f"toast.{name}", value) for name, value in parameters(row["toast_options"]))
     return InAnyOrder((*parameters(row["options"]), *toast)) or ()

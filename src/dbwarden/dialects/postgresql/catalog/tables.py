@@ -9,7 +9,12 @@ from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.columns import columns_of
 from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.parts import Parts
-from dbwarden.dialects.postgresql.catalog.rows import Row, Rows, same_named, table_parameters
+from dbwarden.dialects.postgresql.catalog.rows import (
+    CatalogRow,
+    CatalogRows,
+    same_named,
+    table_parameters,
+)
 from dbwarden.schema import (
     Check,
     Constraint,
@@ -25,7 +30,7 @@ from dbwarden.schema import (
 C = TypeVar("C")
 
 
-def tables_of(directory: Directory, parts: Parts, rows: Rows) -> Iterator[Table]:
+def tables_of(directory: Directory, parts: Parts, rows: CatalogRows) -> Iterator[Table]:
     """Yield the tables, once all their parts are known."""
     parents: defaultdict[int, list[QualifiedName]] = defaultdict(list)
     for row in rows.inheritance:
@@ -37,7 +42,7 @@ def tables_of(directory: Directory, parts: Parts, rows: Rows) -> Iterator[Table]
 
 
 def _table(
-    directory: Directory, parts: Parts, parents: tuple[QualifiedName, ...], row: Row
+    directory: Directory, parts: Parts, parents: tuple[QualifiedName, ...], row: CatalogRow
 ) -> Table:
     oid = row["oid"]
     by_type: defaultdict[type, list[Constraint]] = defaultdict(list)
@@ -71,7 +76,7 @@ def _of(kind: type[C], by_type: Mapping[type, list[Constraint]]) -> tuple[C, ...
     )
 
 
-def _replica_identity(parts: Parts, row: Row) -> str:
+def _replica_identity(parts: Parts, row: CatalogRow) -> str:
     match row["replica_identity"]:
         case "f":
             return "FULL"

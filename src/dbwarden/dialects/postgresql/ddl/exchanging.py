@@ -8,7 +8,7 @@ from dbwarden.dialects.postgresql.ddl.constraints import after_constraint
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements, ref_sql
 from dbwarden.dialects.postgresql.ddl.filling import drop_trigger
 from dbwarden.dialects.postgresql.ddl.indexes import after_index
-from dbwarden.dialects.postgresql.ddl.moves import Copy, Move
+from dbwarden.dialects.postgresql.ddl.moves import Move, ShadowPart
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.dialects.postgresql.ddl.not_null import check_filled, drop_check_filled
 from dbwarden.dialects.postgresql.ddl.objects import create_object
@@ -42,7 +42,7 @@ from dbwarden.schema import (
 # -- before the exchange ---------------------------------------------------------------------------
 
 
-def prepare(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Planned:
+def prepare(ctx: Context, moves: Sequence[Move], copies: Sequence[ShadowPart]) -> Planned:
     """Build indexes, and validate constraints, on the second columns, without blocking writes."""
     for copy in copies:
         match copy.built:
@@ -66,7 +66,7 @@ def prepare(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Plan
 
 
 def exchange(
-    ctx: Context, moves: Sequence[Move], copies: Sequence[Copy], triggers: Planned
+    ctx: Context, moves: Sequence[Move], copies: Sequence[ShadowPart], triggers: Planned
 ) -> Planned:
     """Exchange the names of first and second columns in one short transaction."""
     why: str | None = "The names are exchanged in one short transaction; no row is read."
@@ -88,7 +88,7 @@ def exchange(
     yield from triggers
 
 
-def drop_item(ctx: Context, copy: Copy, name: str, *, online: bool = False) -> Sql:
+def drop_item(ctx: Context, copy: ShadowPart, name: str, *, online: bool = False) -> Sql:
     """Drop a constraint or index called *name*."""
     if not isinstance(copy.item, Index):
         return Sql(f"ALTER TABLE {ctx.name(copy.table)} DROP CONSTRAINT {quote(name)}")
@@ -96,13 +96,13 @@ def drop_item(ctx: Context, copy: Copy, name: str, *, online: bool = False) -> S
     return Sql(f"DROP INDEX{word} {ctx.index(copy.table, name)}", transactional=not online)
 
 
-def rename_items(ctx: Context, copies: Iterable[Copy]) -> Planned:
+def rename_items(ctx: Context, copies: Iterable[ShadowPart]) -> Planned:
     """Give what was built on second columns its name and its last properties."""
     for copy in sorted(copies, key=lambda copy: isinstance(copy.item, ForeignKey)):
         yield from serving(copy.move.change, _complete(ctx, copy))
 
 
-def _complete(ctx: Context, copy: Copy) -> Statements:
+def _complete(ctx: Context, copy: ShadowPart) -> Statements:
     item = copy.item
     if isinstance(item, Key):
         yield add_by_index(ctx, copy.table, item, copy.name)
@@ -117,7 +117,7 @@ def _complete(ctx: Context, copy: Copy) -> Statements:
         yield f"ALTER TABLE {own} REPLICA IDENTITY USING INDEX {quote(item.key)}"
 
 
-def rename_item(ctx: Context, copy: Copy, before: str, after: str) -> Statements:
+def rename_item(ctx: Context, copy: ShadowPart, before: str, after: str) -> Statements:
     """Give a constraint or index another name, if it has not got it."""
     if before == after:
         return

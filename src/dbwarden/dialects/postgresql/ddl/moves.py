@@ -136,7 +136,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
+class ShadowPart:
     """A constraint or index that is built on a second column before the switch.
 
     ``item`` is the wanted one, ``built`` the same on the second column, called ``name``.
@@ -223,7 +223,7 @@ def _conversion(
 # -- what moves with a column ----------------------------------------------------------------------
 
 
-def find_copies(ctx: Context, moves: Sequence[Move]) -> tuple[Copy, ...]:
+def find_copies(ctx: Context, moves: Sequence[Move]) -> tuple[ShadowPart, ...]:
     """Return the constraints and indexes to build on the second columns before the switch."""
     renames = {ref_of(ObjectKind.COLUMN, move.table, move.name): move.second for move in moves}
     taken = {*ctx.current.names_in_use(), *ctx.desired.names_in_use()}
@@ -236,7 +236,7 @@ def find_copies(ctx: Context, moves: Sequence[Move]) -> tuple[Copy, ...]:
         name = free_name(item.name, "__new", taken)
         taken.add(name)
         move = move_of(moves, table, item)
-        copies.append(Copy(table=table, item=item, built=built, name=name, move=move))
+        copies.append(ShadowPart(table=table, item=item, built=built, name=name, move=move))
     return tuple(copies)
 
 

@@ -19,8 +19,8 @@ from dbwarden.dialects.postgresql.ddl.exchanging import (
 from dbwarden.dialects.postgresql.ddl.filling import drop_trigger
 from dbwarden.dialects.postgresql.ddl.moves import (
     Conversion,
-    Copy,
     Move,
+    ShadowPart,
     items_using,
     move_of,
     obstacles,
@@ -51,7 +51,7 @@ _CALL = re.compile(r"[\w\"]\s*\(")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Renamed:
+class ColumnRenamesInUse:
     """The columns of a plan that are renamed in use.
 
     ``first`` are the constraints and indexes on the old columns, ``second`` those on the new ones,
@@ -59,8 +59,8 @@ class Renamed:
     """
 
     moves: tuple[Move, ...]
-    first: tuple[Copy, ...]
-    second: tuple[Copy, ...]
+    first: tuple[ShadowPart, ...]
+    second: tuple[ShadowPart, ...]
 
     def includes(self, change: Change) -> bool:
         """Return whether *change* is one of a column, constraint or index of the renames."""
@@ -112,7 +112,7 @@ def renaming(ctx: Context, changes: Sequence[Change], retyped: Sequence[Move]) -
         for reason in _obstacles(ctx, changes, move, retyped):
             raise refusal(ctx.label(move.table, move.old), reason)
     original, final = (ctx.desired, ctx.current) if back else (ctx.current, ctx.desired)
-    renamed = Renamed(
+    renamed = ColumnRenamesInUse(
         moves=moves,
         first=tuple(_items(moves, original, final, new=False)),
         second=tuple(_items(moves, final, original, new=True)),
@@ -136,7 +136,7 @@ def renaming(ctx: Context, changes: Sequence[Change], retyped: Sequence[Move]) -
 
 def _refuse_shared(
     ctx: Context,
-    copies: Sequence[Copy],
+    copies: Sequence[ShadowPart],
     changes: Sequence[Change],
     gone: Iterable[tuple[QualifiedName, str]],
 ) -> None:
@@ -193,7 +193,9 @@ def _column_of(change: Change, kind: type[Create] | type[Drop]) -> tuple[Qualifi
     return None
 
 
-def _items(moves: Sequence[Move], schema: Schema, other: Schema, *, new: bool) -> Iterator[Copy]:
+def _items(
+    moves: Sequence[Move], schema: Schema, other: Schema, *, new: bool
+) -> Iterator[ShadowPart]:
     """Yield the constraints and indexes of *schema* that use the *new* or the old columns.
 
     One has another name while the constraint or index on the other column has its name.
@@ -208,13 +210,15 @@ def _items(moves: Sequence[Move], schema: Schema, other: Schema, *, new: bool) -
         if name in occupied:
             name = free_name(name, "__new" if new else "__old", taken)
             taken.add(name)
-        yield Copy(table=table, item=item, built=item, name=name, move=move_of(moves, table, item))
+        yield ShadowPart(
+            table=table, item=item, built=item, name=name, move=move_of(moves, table, item)
+        )
 
 
 # -- statements ------------------------------------------------------------------------------------
 
 
-def _begin(ctx: Context, all_: Renamed) -> Planned:
+def _begin(ctx: Context, all_: ColumnRenamesInUse) -> Planned:
     """Add the second columns, and build on them what is on the first ones."""
     back = ctx.options.back
     built = all_.first if back else all_.second
@@ -229,7 +233,7 @@ def _begin(ctx: Context, all_: Renamed) -> Planned:
         yield from in_stage(done, rename_items(ctx, named))
 
 
-def _restore(ctx: Context, all_: Renamed) -> Planned:
+def _restore(ctx: Context, all_: ColumnRenamesInUse) -> Planned:
     """Give the old columns their defaults back, and the names of what uses them."""
     for move in all_.moves:
         if move.before.default is not None and not move.default_on_both:
@@ -242,7 +246,7 @@ def _restore(ctx: Context, all_: Renamed) -> Planned:
     yield from rename_items(ctx, all_.first)
 
 
-def _drop_old(ctx: Context, all_: Renamed) -> Planned:
+def _drop_old(ctx: Context, all_: ColumnRenamesInUse) -> Planned:
     """Drop the old columns, with what is on them."""
     for move in all_.moves:
         yield from serving(move.change, drop_trigger(ctx, move.table, move.trigger))
@@ -259,7 +263,7 @@ def _drop_old(ctx: Context, all_: Renamed) -> Planned:
         yield from serving(copy.move.change, rename_item(ctx, copy, copy.name, copy.item.key))
 
 
-def _drop_new(ctx: Context, all_: Renamed) -> Planned:
+def _drop_new(ctx: Context, all_: ColumnRenamesInUse) -> Planned:
     """Drop what is on the new columns, then these."""
     for copy in sorted(all_.second, key=lambda copy: not isinstance(copy.item, ForeignKey)):
         dropped = drop_item(ctx, copy, copy.name, online=True)

@@ -14,7 +14,7 @@ from dbwarden.dialects.postgresql.ddl.columns import after_column, column_clause
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.ddl.exchanging import exchange, prepare
 from dbwarden.dialects.postgresql.ddl.filling import backfill, create_trigger, drop_trigger
-from dbwarden.dialects.postgresql.ddl.moves import Conversion, Copy, Move, find_copies
+from dbwarden.dialects.postgresql.ddl.moves import Conversion, Move, ShadowPart, find_copies
 from dbwarden.dialects.postgresql.ddl.online import Planned, Replaced, at, in_stage, serving
 from dbwarden.dialects.postgresql.ddl.privileges import grant_column
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
@@ -46,7 +46,7 @@ def retyping(ctx: Context, changes: Sequence[Change], moves: Sequence[Move]) -> 
     return replaced | {moves[0].change: list(_retype(ctx, moves, copies))}
 
 
-def _retype(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Planned:
+def _retype(ctx: Context, moves: Sequence[Move], copies: Sequence[ShadowPart]) -> Planned:
     """Yield the statements of one direction for all *moves*, with their stages."""
     yield from build_second(ctx, moves, copies, Stage.PREPARE)
     triggers = (  # that fill the second columns after the switch
@@ -61,7 +61,7 @@ def _retype(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Plan
 
 
 def build_second(
-    ctx: Context, moves: Sequence[Move], copies: Sequence[Copy], stage: Stage
+    ctx: Context, moves: Sequence[Move], copies: Sequence[ShadowPart], stage: Stage
 ) -> Planned:
     """Add and fill the second columns, and build on them what uses the first ones."""
     for move in moves:

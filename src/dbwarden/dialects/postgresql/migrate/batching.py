@@ -56,7 +56,7 @@ _END = "\n;"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class TransactionLimits:
     """The settings of each transaction: timeouts in seconds (``None``: no limit), and our name."""
 
     statement_timeout: float | None
@@ -155,7 +155,7 @@ class SendSeparately:
     """The server could not parse the message and gave no position, so send each unit alone."""
 
 
-Verdict = Failed | NothingRan | SendSeparately
+FailurePoint = Failed | NothingRan | SendSeparately
 
 
 def batches(units: Sequence[Unit]) -> Iterator[tuple[Unit, ...]]:
@@ -173,7 +173,7 @@ def batches(units: Sequence[Unit]) -> Iterator[tuple[Unit, ...]]:
         yield tuple(batch)
 
 
-def render(units: Sequence[Unit], limits: Limits, *, opening: str = "") -> Message:
+def render(units: Sequence[Unit], limits: TransactionLimits, *, opening: str = "") -> Message:
     """Render *units* as one message, each its own transaction, after *opening*."""
     text = [opening]
     slices: list[Slice] = []
@@ -205,7 +205,7 @@ class _Piece(NamedTuple):
     offset: int | None = None
 
 
-def _pieces(unit: Unit, limits: Limits) -> Iterator[_Piece]:
+def _pieces(unit: Unit, limits: TransactionLimits) -> Iterator[_Piece]:
     yield _Piece(MESSAGE_BEGIN)
     if unit.step is not None:
         yield _Piece(limits.sql(unit.pending.migration.key) + unit.prelude)
@@ -280,7 +280,7 @@ def split_step(step: Step, most: int) -> tuple[Step, ...]:
     )
 
 
-def find_failure(message: Message, trace: Trace) -> Verdict:
+def find_failure(message: Message, trace: Trace) -> FailurePoint:
     """Return the unit of *message* that failed, and its location."""
     by_position = _at_position(message, trace.position)
     running = next((unit for unit in message.units if unit.number > trace.done), message.units[-1])

@@ -39,7 +39,7 @@ from dbwarden.dialects.postgresql.migrate.status_query import (
     read_status,
 )
 from dbwarden.errors import LedgerError
-from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
+from dbwarden.migration_history import DatabaseStatus, LedgerExcerpt, LedgerRow, LockHolder
 from dbwarden.types import DatabaseName
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class PostgresConnection:
         self._lock = AdvisoryLock(session, self._address, config)
         self._known_fingerprints: Fingerprints | None = None
 
-    async def read(self, *, claim: bool = False) -> Reading:
+    async def read(self, *, claim: bool = False) -> DatabaseStatus:
         """Read the ledger and the lock.
 
         Takes one round trip, and one more each if there is no ledger yet, if the lock is held, and
@@ -97,7 +97,7 @@ class PostgresConnection:
         self._lock.held = status.side_effect_done
         return status.reading
 
-    async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
+    async def read_last(self, row_ids: Collection[int] = ()) -> DatabaseStatus:
         """Read the final state, and release the lock in the same round trip.
 
         If the lock is held, also record the fingerprint of the schema. Does not make the session

@@ -16,7 +16,11 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration, Step
 from dbwarden.dialects.ledger_rows import StepRecords
 from dbwarden.dialects.postgresql.migrate import recovery
-from dbwarden.dialects.postgresql.migrate.batching import Limits, locate_offset, statement_offsets
+from dbwarden.dialects.postgresql.migrate.batching import (
+    TransactionLimits,
+    locate_offset,
+    statement_offsets,
+)
 from dbwarden.dialects.postgresql.migrate.history_rows import PostgresRows
 from dbwarden.dialects.postgresql.migrate.retrying import lock_retries
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
@@ -53,7 +57,7 @@ class Journal:
     session: Session
     config: DatabaseConfig
     rows: PostgresRows
-    limits: Limits
+    limits: TransactionLimits
     pending: PendingMigration
     run_transaction: RunTransaction
     clean: bool = False

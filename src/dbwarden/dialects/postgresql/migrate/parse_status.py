@@ -11,11 +11,11 @@ from typing import Any
 from dbwarden.dialects.postgresql.migrate.history_queries import MESSAGE_BEGIN, NO_COLUMNS
 from dbwarden.errors import LedgerError
 from dbwarden.migration_history import (
+    DatabaseStatus,
     HistoryKind,
     LedgerExcerpt,
     LedgerRow,
     LockHolder,
-    Reading,
     ReplicaState,
     State,
     check_format,
@@ -47,7 +47,7 @@ class StatusReply:
     ``has_fingerprints`` is true if the ledger is known to have the columns of fingerprints.
     """
 
-    reading: Reading
+    reading: DatabaseStatus
     backend_pid: int
     held: bool
     recovering: bool
@@ -64,7 +64,7 @@ def parse_status_lines(lines: Lines, database: DatabaseName | None = None) -> St
     """
     server, row = lines[0][:_STATUS_COLUMNS], lines[0][_STATUS_COLUMNS:]
     pid, version, recovering, read_only, namespace_exists, namespace, held, side_effect = server
-    reading = Reading(
+    reading = DatabaseStatus(
         server_version=version,
         namespace=namespace,
         rows=_rows([line[_STATUS_COLUMNS:] for line in lines], database) if row else None,
@@ -107,7 +107,7 @@ def _true(value: str | bool | None) -> bool:
     return value is True or value == "t"
 
 
-def add_details(reading: Reading, recovering: bool, text: str) -> Reading:
+def add_details(reading: DatabaseStatus, recovering: bool, text: str) -> DatabaseStatus:
     """Return *reading* with the result of :func:`details_sql`."""
     details = json.loads(text)
     lag, replayed = details["replica"] or (None, None)

@@ -16,16 +16,16 @@ from dbwarden.dialects.postgresql.migrate.statement_effects import (
     EnumValueAdded,
     IndexBuilt,
     IndexDropped,
+    NameInText,
     ObjectDropped,
     ObjectMade,
     PartitionDetached,
     Probe,
-    QualifiedName,
     Reindexed,
     Repeatable,
     SessionSetting,
     Transactional,
-    Unknown,
+    UnknownEffect,
 )
 from dbwarden.dialects.postgresql.sql.quoting import literal
 from dbwarden.quoting import quoted
@@ -86,7 +86,7 @@ async def find_effect(session: Session, probe: Probe) -> bool | None:
             return not await _exists(session, _object(kind, obj))
         case Repeatable() | SessionSetting():
             return False
-        case Transactional() | Unknown():
+        case Transactional() | UnknownEffect():
             return None
         case _:
             assert_never(probe)
@@ -118,7 +118,7 @@ async def clean_up(session: Session, probe: Probe, known: frozenset[str]) -> boo
     return True
 
 
-async def invalid_indexes(session: Session, table: QualifiedName) -> frozenset[str]:
+async def invalid_indexes(session: Session, table: NameInText) -> frozenset[str]:
     """Return the invalid indexes of *table*, quoted and qualified."""
     on_table = f"x.indrelid = to_regclass({_name(table)})"
     return frozenset(await _names(session, f"{_INDEXES} AND NOT x.indisvalid AND {on_table}"))
@@ -157,7 +157,7 @@ async def _drop(session: Session, index: str) -> None:
     telemetry.emit("dropped_invalid_index", index=index)
 
 
-def _index_of(table: QualifiedName, index: str) -> str:
+def _index_of(table: NameInText, index: str) -> str:
     return f"x.indrelid = to_regclass({_name(table)}) AND i.relname = {literal(index)}"
 
 
@@ -203,12 +203,12 @@ def _object(kind: str, name: str) -> str:
     return f"FROM pg_catalog.{_OBJECTS[kind]} = {literal(name)}"
 
 
-def _quoted(name: QualifiedName) -> str:
+def _quoted(name: NameInText) -> str:
     parts = [name.namespace, name.name] if name.namespace is not None else [name.name]
     return ".".join(quoted(part) for part in parts)
 
 
-def _name(name: QualifiedName) -> str:
+def _name(name: NameInText) -> str:
     return literal(_quoted(name))
 
 

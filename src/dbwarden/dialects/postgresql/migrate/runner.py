@@ -10,11 +10,11 @@ from dbwarden.dialects.postgresql.migrate.batching import (
     READING_ERRORS,
     TRACE,
     Failed,
-    Limits,
     Message,
     NothingRan,
     SendSeparately,
     Trace,
+    TransactionLimits,
     Unit,
     batches,
     find_failure,
@@ -58,14 +58,14 @@ class Runner:
     session: Session
     config: DatabaseConfig
     rows: PostgresRows
-    limits: Limits = field(init=False)
+    limits: TransactionLimits = field(init=False)
     _marked: int = field(default=0, init=False)
     _number: int = field(default=0, init=False)
     _opening: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         config = self.config
-        self.limits = Limits(
+        self.limits = TransactionLimits(
             statement_timeout=config.statement_timeout,
             lock_timeout=config.lock_timeout,
             application=application_name(config.database_name, self.rows.writer),

@@ -20,7 +20,7 @@ Reindexable = Literal["index", "table", "schema", "database", "system"]
 
 
 @dataclass(frozen=True, slots=True)
-class QualifiedName:
+class NameInText:
     """A name with its namespace, or ``None`` if the search path decides."""
 
     namespace: str | None
@@ -35,14 +35,14 @@ class IndexBuilt:
     """
 
     index: str | None
-    table: QualifiedName
+    table: NameInText
 
 
 @dataclass(frozen=True, slots=True)
 class IndexDropped:
     """DROP INDEX CONCURRENTLY: done if none of the indexes exists."""
 
-    indexes: tuple[QualifiedName, ...]
+    indexes: tuple[NameInText, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +53,22 @@ class Reindexed:
     """
 
     what: Reindexable
-    name: QualifiedName | None
+    name: NameInText | None
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionDetached:
     """DETACH PARTITION CONCURRENTLY: done if detached; FINALIZE completes an interrupted one."""
 
-    parent: QualifiedName
-    partition: QualifiedName
+    parent: NameInText
+    partition: NameInText
 
 
 @dataclass(frozen=True, slots=True)
 class EnumValueAdded:
     """ALTER TYPE ... ADD VALUE: done if the type has the value."""
 
-    type: QualifiedName
+    type: NameInText
     value: str
 
 
@@ -104,7 +104,7 @@ class Transactional:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownEffect:
     """CALL, SELECT, DO with COMMIT ...: the catalog does not show whether it ran."""
 
 
@@ -119,7 +119,7 @@ Probe = (
     | SessionSetting
     | Repeatable
     | Transactional
-    | Unknown
+    | UnknownEffect
 )
 
 _REPEATABLE = {
@@ -159,7 +159,7 @@ class _Form:
             return None
         match = self._whole.match(text)
         if match is None:
-            return Unknown()
+            return UnknownEffect()
         parts = zip(self._kinds, match.groups(), strict=True)
         return self._probe(*(part and _read(kind, part, sql_tokens) for kind, part in parts))
 
@@ -170,7 +170,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 def _read(
     kind: str, part: str, sql_tokens: Sequence[Token]
-) -> str | QualifiedName | tuple[QualifiedName, ...]:
+) -> str | NameInText | tuple[NameInText, ...]:
     """Return the value of one *part* of a statement."""
     match kind:
         case "NAMES":
@@ -182,15 +182,15 @@ def _read(
     return part
 
 
-def _name(text: str, sql_tokens: Sequence[Token]) -> QualifiedName:
+def _name(text: str, sql_tokens: Sequence[Token]) -> NameInText:
     names = [
         sql_tokens[int(word[1:-1])].value if word[0] == '"' else word for word in text.split(" . ")
     ]
-    return QualifiedName(names[-2] if len(names) > 1 else None, names[-1])
+    return NameInText(names[-2] if len(names) > 1 else None, names[-1])
 
 
 def _reindexed(
-    options: str | None, what: Reindexable, concurrently: str | None, name: QualifiedName | None
+    options: str | None, what: Reindexable, concurrently: str | None, name: NameInText | None
 ) -> Probe:
     words = options.split() if options else []
     if concurrently or ("concurrently" in words and not is_off(words, "concurrently")):
@@ -221,7 +221,7 @@ _FORMS = (
     _Form("alter system ", "", Repeatable),
     _Form("alter database NAME set tablespace ", "", lambda _: Repeatable()),
     _Form("alter subscription NAME (?:refresh|set) ", "", lambda _: Repeatable()),
-    _Form("alter subscription NAME (?:add|drop) ", "", lambda _: Unknown()),
+    _Form("alter subscription NAME (?:add|drop) ", "", lambda _: UnknownEffect()),
     _Form(
         "reindex ",
         r"(?:\( ([^)]*)\) )?(?:verbose )?"
@@ -251,7 +251,7 @@ def probe_of(statement: Statement) -> Probe:
     if first in _REPEATABLE:
         return Repeatable()
     whole = first in _TRANSACTIONAL or (first == "do" and not commits_inside(statement))
-    return Transactional() if whole else Unknown()
+    return Transactional() if whole else UnknownEffect()
 
 
 def commits_inside(statement: Statement) -> bool:

@@ -30,7 +30,7 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
     ledger_failed,
 )
 from dbwarden.dialects.postgresql.sql.quoting import literal
-from dbwarden.migration_history import BackfillRow, LedgerExcerpt, LockHolder, Reading, State
+from dbwarden.migration_history import BackfillRow, DatabaseStatus, LedgerExcerpt, LockHolder, State
 from dbwarden.quoting import quoted
 from dbwarden.types import DatabaseName
 
@@ -88,7 +88,9 @@ async def read_history(
 
 async def find_holder(ask: Ask, address: LedgerAddress) -> LockHolder | None:
     """Return the other session that holds the lock now, if any."""
-    nothing = Reading(server_version="", namespace=None, rows=None, holder=None, read_only=False)
+    nothing = DatabaseStatus(
+        server_version="", namespace=None, rows=None, holder=None, read_only=False
+    )
     (answer,) = await ask(details_sql(address, holder=True, lag=False))
     return add_details(nothing, False, answer[0]).holder
 
@@ -135,7 +137,7 @@ async def _backfills(ask: Ask, address: LedgerAddress) -> tuple[BackfillRow, ...
     return tuple(parse_row(line[0]) for line in lines)
 
 
-async def _details(ask: Ask, address: LedgerAddress, reply: StatusReply) -> Reading:
+async def _details(ask: Ask, address: LedgerAddress, reply: StatusReply) -> DatabaseStatus:
     try:
         (answer,) = await ask(details_sql(address, holder=reply.held, lag=reply.recovering))
     except ServerRefused as refused:

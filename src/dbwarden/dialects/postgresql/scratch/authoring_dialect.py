@@ -13,7 +13,7 @@ import asyncpg
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL, parse_url
-from dbwarden.dialects.authoring import ScratchAddress, Unit
+from dbwarden.dialects.authoring import ScratchAddress, TimeUnit
 from dbwarden.dialects.postgresql import ddl
 from dbwarden.dialects.postgresql.catalog import read_database
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
@@ -42,7 +42,7 @@ from dbwarden.types import DialectName
 
 PRODUCTION = ("production", "prod", "live")
 
-NOW: Mapping[Unit, LiteralString] = {
+NOW: Mapping[TimeUnit, LiteralString] = {
     "instant": "CURRENT_TIMESTAMP",
     "seconds": "CAST(floor(extract(epoch FROM CURRENT_TIMESTAMP)) AS bigint)",
     "milliseconds": "CAST(floor(extract(epoch FROM CURRENT_TIMESTAMP) * 1000) AS bigint)",

@@ -12,7 +12,7 @@ from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql.backfill.store import PostgresBatches
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal
-from dbwarden.dialects.scratch_clients import Pause, go_on
+from dbwarden.dialects.scratch_clients import Pacing, go_on
 from dbwarden.errors import DBWardenError, ScratchRefused
 from dbwarden.files.migration import Migration
 
@@ -22,7 +22,7 @@ async def replay_backfill(
     config: DatabaseConfig,
     migration: Migration,
     steps: Sequence[Step],
-    pause: Pause = go_on,
+    pause: Pacing = go_on,
 ) -> None:
     """Run the backfill *migration* on the connection *raw*, each batch in its own transaction.
 

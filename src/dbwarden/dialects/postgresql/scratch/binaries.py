@@ -52,7 +52,7 @@ class Binaries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runner:
+class ServerUser:
     """The user that runs the server's programs: ours, or an unprivileged one if we are root."""
 
     uid: int | None = None
@@ -92,7 +92,7 @@ class Runner:
         return process.returncode == 0
 
 
-def runner() -> Runner:
+def runner() -> ServerUser:
     """Return the user for the server's programs on this machine.
 
     Raises:
@@ -104,13 +104,13 @@ def runner() -> Runner:
             next_step="Use a PostgreSQL server of your own, or run dbwarden inside WSL.",
         )
     if os.geteuid() != 0:
-        return Runner()
+        return ServerUser()
     import pwd
 
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
     for name in _HUMBLE_USERS:
         if name in known:
-            return Runner(uid=known[name].pw_uid, gid=known[name].pw_gid)
+            return ServerUser(uid=known[name].pw_uid, gid=known[name].pw_gid)
     raise UsageError(
         "PostgreSQL refuses to run as root, and no user 'nobody' exists to run it as",
         next_step="Add a user 'nobody', or run dbwarden as a user that is not root.",
@@ -181,7 +181,7 @@ def _binaries(folder: Path) -> Binaries | None:
     return Binaries(bindir=folder, version=match[0]) if match else None
 
 
-def readable_copy(binaries: Binaries, runner: Runner, folder: Path) -> Binaries:
+def readable_copy(binaries: Binaries, runner: ServerUser, folder: Path) -> Binaries:
     """Return *binaries*; copy them into *folder* first if *runner* cannot start them in place.
 
     This is needed for root with a virtual environment in its home folder.
@@ -207,7 +207,7 @@ def readable_copy(binaries: Binaries, runner: Runner, folder: Path) -> Binaries:
     return copied
 
 
-def _copy(source: Path, target: Path, runner: Runner) -> None:
+def _copy(source: Path, target: Path, runner: ServerUser) -> None:
     shutil.rmtree(target, ignore_errors=True)  # of an earlier version
     shutil.copytree(source, target, symlinks=True)
     for folder, _, files in os.walk(target):

@@ -14,7 +14,7 @@ from dbwarden.dialects.postgresql.scratch.sample_rows import Values, guesses
 from dbwarden.dialects.postgresql.scratch.scratch_database import PostgresScratchDatabase
 from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote
 from dbwarden.dialects.sample_rows import key_columns
-from dbwarden.dialects.scratch_clients import Key, Pause, Row, ScratchClient, WriteRefused
+from dbwarden.dialects.scratch_clients import Pacing, RowKey, RowTexts, ScratchClient, WriteRefused
 from dbwarden.files.migration import Migration, Section
 from dbwarden.schema import QualifiedName, Schema, Table
 
@@ -45,13 +45,13 @@ class PostgresScratchClient:
     database: PostgresScratchDatabase
     raw: asyncpg.Connection
 
-    async def replay(self, migration: Migration, section: Section, pause: Pause) -> None:
+    async def replay(self, migration: Migration, section: Section, pause: Pacing) -> None:
         """Run a section with pauses."""
         await self.database.replay(migration, section, pause)
 
     async def add_samples(
         self, schema: Schema, table: Table, numbers: Sequence[int], *, unchecked: bool = False
-    ) -> Sequence[Row]:
+    ) -> Sequence[RowTexts]:
         """Insert generated rows, and return them as they are then; none if one was refused."""
         values = Values(schema, await guesses(self.raw, schema))
         role = "replica" if unchecked else "origin"
@@ -68,7 +68,7 @@ class PostgresScratchClient:
                 await self.raw.execute("RESET session_replication_role")
         return ()
 
-    async def _add(self, table: Table, rows: Sequence[Mapping[str, str]]) -> Sequence[Row]:
+    async def _add(self, table: Table, rows: Sequence[Mapping[str, str]]) -> Sequence[RowTexts]:
         names = list(rows[0])
         lists = ", ".join(f"({', '.join(row.values())})" for row in rows)
         returned = ", ".join(_texts(table))
@@ -80,10 +80,10 @@ class PostgresScratchClient:
 
     async def sample_texts(
         self, schema: Schema, table: Table, numbers: Sequence[int]
-    ) -> Mapping[int, Row]:
+    ) -> Mapping[int, RowTexts]:
         """Return the values of generated rows."""
         values = Values(schema, await guesses(self.raw, schema))
-        texts_by_number: dict[int, Row] = {}
+        texts_by_number: dict[int, RowTexts] = {}
         for number in numbers:
             row = _sample(values, table, number, _Choice.OWN) or {}
             if row:
@@ -93,7 +93,7 @@ class PostgresScratchClient:
                 )
         return texts_by_number
 
-    async def read(self, table: Table, key: Sequence[str]) -> dict[Key, Row]:
+    async def read(self, table: Table, key: Sequence[str]) -> dict[RowKey, RowTexts]:
         """Return all rows by the columns *key*."""
         columns = ", ".join(_texts(table))
         rows = await self.raw.fetch(f"SELECT {columns} FROM {qualified(table.name)}")
@@ -126,7 +126,7 @@ class PostgresScratchClient:
             )
         return None
 
-    def insert(self, table: Table, row: Row) -> str:
+    def insert(self, table: Table, row: RowTexts) -> str:
         """Return the SQL that inserts *row*."""
         values = ", ".join(map(literal_or_null, row.values()))
         given = {column.name for column in table.columns if column.identity is not None} & {*row}
@@ -134,14 +134,14 @@ class PostgresScratchClient:
         into = f"{qualified(table.name)} ({', '.join(map(quote, row))})"
         return f"INSERT INTO {into}{overriding} VALUES ({values})"
 
-    def update(self, table: Table, key: Row, values: Row) -> str:
+    def update(self, table: Table, key: RowTexts, values: RowTexts) -> str:
         """Return the SQL that changes *values* of the row with *key*."""
         given = ", ".join(
             f"{quote(name)} = {literal_or_null(text)}" for name, text in values.items()
         )
         return f"UPDATE {qualified(table.name)} SET {given} WHERE {_where(key)}"
 
-    def delete(self, table: Table, key: Row | None) -> str:
+    def delete(self, table: Table, key: RowTexts | None) -> str:
         """Return the SQL that deletes the row with *key*, or all rows."""
         where = f" WHERE {_where(key)}" if key is not None else ""
         return f"DELETE FROM {qualified(table.name)}{where}"
@@ -179,5 +179,5 @@ def _texts(table: Table) -> Iterator[str]:
         yield f"{quote(column.name)}::text AS {quote(column.name)}"
 
 
-def _where(key: Row) -> str:
+def _where(key: RowTexts) -> str:
     return " AND ".join(f"{quote(name)} = {literal_or_null(text)}" for name, text in key.items())

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from dbwarden.dialects.postgresql.scratch.binaries import Binaries, Runner
+from dbwarden.dialects.postgresql.scratch.binaries import Binaries, ServerUser
 from dbwarden.errors import ConnectError, UsageError
 from dbwarden.files.disk import keep_newest
 from dbwarden.files.locks import try_lock, wait_for_lock
@@ -36,7 +36,9 @@ _PATTERN = "initdb-*.tar"
 _WHOLE = ("PG_VERSION", "global/pg_control", "base/1/PG_VERSION")
 
 
-def make_data(data: Path, binaries: Binaries, runner: Runner, *, cache_of: Binaries | None) -> None:
+def make_data(
+    data: Path, binaries: Binaries, runner: ServerUser, *, cache_of: Binaries | None
+) -> None:
     """Create the data folder of a new server; it does not exist or is empty.
 
     *cache_of* is the installation whose data folders are cached, if the data need not survive a
@@ -59,7 +61,7 @@ def make_data(data: Path, binaries: Binaries, runner: Runner, *, cache_of: Binar
         _keep(data, archive)
 
 
-def _initdb(data: Path, binaries: Binaries, runner: Runner, options: Sequence[str]) -> None:
+def _initdb(data: Path, binaries: Binaries, runner: ServerUser, options: Sequence[str]) -> None:
     process = subprocess.run(
         [str(binaries.program("initdb")), "-D", str(data), *options],
         env=server_environment(),
@@ -86,7 +88,7 @@ def _archive_of(binaries: Binaries, options: Sequence[str]) -> Path | None:
     return folder / f"initdb-{binaries.version}-{digest}.tar"
 
 
-def _unpack(archive: Path, data: Path, runner: Runner) -> bool:
+def _unpack(archive: Path, data: Path, runner: ServerUser) -> bool:
     """Create the folder *data* from *archive*, and return whether this succeeded."""
     try:
         if not (_is_private(archive) and _is_private(archive.parent)):

@@ -17,16 +17,16 @@ from dbwarden.dialects.base import Statement, Step
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, prelude_of
 from dbwarden.dialects.postgresql.scratch.relations import (
     ZERO,
-    State,
+    TransactionLocks,
     read_counts,
     read_state,
 )
-from dbwarden.dialects.postgresql.scratch.tracing import ABROAD, STRENGTH, TIMES, Refused
+from dbwarden.dialects.postgresql.scratch.tracing import ABROAD, STRENGTH, TIMES, TraceRefused
 from dbwarden.dialects.postgresql.sql.lexer import leading_words
 from dbwarden.dialects.postgresql.sql.transactions import refuses_transaction
-from dbwarden.linting.changes import Added, Change, changes_between
+from dbwarden.linting.changes import Added, ObservedChange, changes_between
 from dbwarden.linting.facts import Lock, Observed, StatementFacts, TableUse
-from dbwarden.linting.tables import ConstraintFacts, Key, TableFacts
+from dbwarden.linting.tables import ConstraintFacts, TableFacts, TableId
 from dbwarden.schema import QualifiedName
 
 _BLOCKS_WRITES = STRENGTH.index("ShareLock")
@@ -44,7 +44,7 @@ _CHANGES_ROWS = ("insert", "update", "delete", "merge", "with")
 _ENDS_TRANSACTIONS = ("25001", "2D000")
 """The SQLSTATEs of statements that cannot run in a transaction."""
 _NAME_TOO_LONG = "42622"
-_NOTHING = State({}, {}, {})
+_NOTHING = TransactionLocks({}, {}, {})
 
 
 @dataclass(slots=True)
@@ -60,11 +60,11 @@ class Observer:
     default_namespace: str
     spelled: Callable[[str], str]
     repair: Callable[[asyncpg.PostgresError], Awaitable[bool]]
-    known: dict[Key, TableFacts] = field(default_factory=dict)
-    before: dict[Key, TableFacts] = field(default_factory=dict)
+    known: dict[TableId, TableFacts] = field(default_factory=dict)
+    before: dict[TableId, TableFacts] = field(default_factory=dict)
     facts: list[StatementFacts] = field(default_factory=list)
     _batch_size: int = 500
-    _last: State = _NOTHING
+    _last: TransactionLocks = _NOTHING
     _notices: list[str] = field(default_factory=list)
 
     async def run(self, steps: Sequence[Step]) -> Observed:
@@ -122,7 +122,7 @@ class Observer:
                     await self._alone(step, item, text)
                 return size
             elif not await self.repair(cause):
-                raise Refused(cause, statements[failure.at][0]) from cause
+                raise TraceRefused(cause, statements[failure.at][0]) from cause
 
     async def _transaction(
         self, step: Step, statements: Sequence[tuple[Statement, str]], *, unsafe: bool
@@ -164,10 +164,10 @@ class Observer:
         try:
             await self.raw.execute(text)
         except asyncpg.PostgresError as error:
-            raise Refused(error, statement) from error
+            raise TraceRefused(error, statement) from error
         await self._read_everything()
         uses: list[TableUse] = []
-        changes: list[Change] = []
+        changes: list[ObservedChange] = []
         for oid in {**known, **self.known}:
             old, new = known.get(oid), self.known.get(oid)
             changes += changes_between(old, new)
@@ -234,7 +234,9 @@ class Observer:
                 scanned.add(name)
         return targets, scanned
 
-    def _use(self, oid: int, now: State, changes: Sequence[Change], *, truncated: bool) -> TableUse:
+    def _use(
+        self, oid: int, now: TransactionLocks, changes: Sequence[ObservedChange], *, truncated: bool
+    ) -> TableUse:
         modes = now.locks[oid]
         new_modes = modes - self._last.locks.get(oid, frozenset())
         old, new = self.known.get(oid), now.tables.get(oid)
@@ -254,14 +256,14 @@ class Observer:
             changes_all=scanned and "RowExclusiveLock" in new_modes,
         )
 
-    def _counts_more(self, now: State, relations: Sequence[Key]) -> bool:
+    def _counts_more(self, now: TransactionLocks, relations: Sequence[TableId]) -> bool:
         """Return whether one of *relations*, tables or indexes, was scanned since."""
         return any(
             now.counts.get(oid, ZERO).scans > self._last.counts.get(oid, ZERO).scans
             for oid in map(int, relations)
         )
 
-    def _update(self, now: State) -> None:
+    def _update(self, now: TransactionLocks) -> None:
         for oid in now.locks:
             if oid in self.known and oid not in now.tables:
                 del self.known[oid]
@@ -273,7 +275,7 @@ class Observer:
         step: Step,
         statement: Statement,
         uses: Sequence[TableUse],
-        changes: Sequence[Change],
+        changes: Sequence[ObservedChange],
     ) -> StatementFacts:
         truncated, self._notices[:] = tuple(self._notices), []
         return StatementFacts(
@@ -337,7 +339,7 @@ def _is_moved(old: TableFacts, new: TableFacts) -> bool:
     return old.file != new.file and not old.partitioned
 
 
-def _is_key_of(change: Change, oid: int) -> bool:
+def _is_key_of(change: ObservedChange, oid: int) -> bool:
     """Return whether a foreign key was added, whose check may read an index of its table."""
     match change:
         case Added(table, ConstraintFacts(kind="foreign key")):
@@ -346,7 +348,7 @@ def _is_key_of(change: Change, oid: int) -> bool:
             return False
 
 
-def _matters(use: TableUse, changes: Sequence[Change]) -> bool:
+def _matters(use: TableUse, changes: Sequence[ObservedChange]) -> bool:
     """Return whether a statement did more than to read some rows of a table."""
     if use.rewritten or use.scanned or use.changes_rows or (use.lock and use.lock.strength):
         return True

@@ -16,8 +16,8 @@ from dbwarden.linting.tables import (
     ConstraintFacts,
     ConstraintKind,
     IndexFacts,
-    Key,
     TableFacts,
+    TableId,
     Trait,
 )
 from dbwarden.schema import QualifiedName
@@ -99,23 +99,29 @@ ZERO = Counts()
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class TransactionLocks:
     """The locks of a transaction by table or index, and the tables and counts by their oids."""
 
     locks: Mapping[int, frozenset[str]]
-    tables: Mapping[Key, TableFacts]
+    tables: Mapping[TableId, TableFacts]
     counts: Mapping[int, Counts]
 
 
-async def read_counts(raw: asyncpg.Connection) -> State:
+async def read_counts(raw: asyncpg.Connection) -> TransactionLocks:
     """Return the state at the beginning of a transaction, with the counts of earlier ones."""
     rows = await raw.fetch(COUNTS)
-    return State({}, {}, {row[0]: Counts(row[1], row[2]) for row in rows if row[1] or row[2]})
+    return TransactionLocks(
+        {}, {}, {row[0]: Counts(row[1], row[2]) for row in rows if row[1] or row[2]}
+    )
 
 
 async def read_state(
-    raw: asyncpg.Connection, names: Mapping[Key, str], default_namespace: str, *, everything: bool
-) -> State:
+    raw: asyncpg.Connection,
+    names: Mapping[TableId, str],
+    default_namespace: str,
+    *,
+    everything: bool,
+) -> TransactionLocks:
     """Read the tables that the transaction has locked or, with *everything*, all of them.
 
     *names* are the tables that are already known, for the targets of foreign keys.
@@ -125,21 +131,21 @@ async def read_state(
     for oid, mode in document["locks"] or ():
         locks.setdefault(oid, set()).add(mode)
     rows = document["tables"] or ()
-    known: dict[Key, str] = {**names} | {
+    known: dict[TableId, str] = {**names} | {
         row["oid"]: QualifiedName(row["namespace"], row["name"]).label(default_namespace)
         for row in rows
     }
     counts = {row["oid"]: Counts(row["scans"] or 0, row["rows"] or 0) for row in rows}
     for row in rows:
         counts |= {item[0]: Counts(item[5] or 0) for item in row["indexes"] or ()}
-    return State(
+    return TransactionLocks(
         locks={oid: frozenset(modes) for oid, modes in locks.items()},
         tables={row["oid"]: _table(row, known) for row in rows},
         counts=counts,
     )
 
 
-def _table(row: Mapping[str, Any], names: Mapping[Key, str]) -> TableFacts:
+def _table(row: Mapping[str, Any], names: Mapping[TableId, str]) -> TableFacts:
     columns = [_column(item) for item in row["columns"] or ()]
     by_number = {column.key: column.name for column in columns}
     return TableFacts(
@@ -169,7 +175,7 @@ def _column(item: Sequence[Any]) -> ColumnFacts:
 
 
 def _constraint(
-    item: Sequence[Any], columns: Mapping[Any, str], names: Mapping[Key, str]
+    item: Sequence[Any], columns: Mapping[Any, str], names: Mapping[TableId, str]
 ) -> ConstraintFacts:
     oid, name, kind, numbers, validated, index, parent = item
     return ConstraintFacts(

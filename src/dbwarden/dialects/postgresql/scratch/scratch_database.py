@@ -42,7 +42,7 @@ from dbwarden.dialects.postgresql.scratch.subscriptions import EXIST, FORGET, re
 from dbwarden.dialects.postgresql.scratch.tracing import locating, trace_statements
 from dbwarden.dialects.postgresql.sql import splitting
 from dbwarden.dialects.postgresql.sql.error_texts import PostgresText
-from dbwarden.dialects.scratch_clients import Pause, go_on
+from dbwarden.dialects.scratch_clients import Pacing, go_on
 from dbwarden.errors import ScratchRefused
 from dbwarden.files.migration import Migration, Section
 from dbwarden.linting.facts import Observed
@@ -275,7 +275,7 @@ class PostgresScratchDatabase:
         except asyncpg.PostgresError as error:
             raise self._failed(error, statement, None) from error
 
-    async def replay(self, migration: Migration, section: Section, pause: Pause = go_on) -> None:
+    async def replay(self, migration: Migration, section: Section, pause: Pacing = go_on) -> None:
         """Run a section of a migration step by step, as ``migrate`` does; without a history.
 
         Raises:

@@ -24,7 +24,7 @@ import anyio.to_thread
 from dbwarden.config.libpq import DEFAULT_PORT
 from dbwarden.dialects.postgresql.scratch.binaries import (
     Binaries,
-    Runner,
+    ServerUser,
     find_binaries,
     readable_copy,
 )
@@ -128,7 +128,7 @@ class EmbeddedServer:
         self._data = data
         self._folder = folder
         self._outlives = folder is not None
-        self._runner = Runner()
+        self._runner = ServerUser()
         self._keeper: subprocess.Popen[bytes] | None = None
         self._owner: int | None = None
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dbwarden.dialects.postgresql.scratch.binaries import Runner
+from dbwarden.dialects.postgresql.scratch.binaries import ServerUser
 from dbwarden.errors import DBWardenError
 from dbwarden.files.disk import open_private
 from dbwarden.files.locks import try_lock, wait_for_lock
@@ -71,7 +71,7 @@ def claim(folder: Path) -> int:
     return descriptor
 
 
-def make_private(folder: Path, runner: Runner) -> None:
+def make_private(folder: Path, runner: ServerUser) -> None:
     """Create *folder* for *runner*, who alone can enter it; one of another user is refused."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     runner.refuse_foreign(folder)

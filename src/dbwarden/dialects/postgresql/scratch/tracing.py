@@ -43,7 +43,7 @@ _LOCKS = """
 """
 
 
-class Refused(Exception):
+class TraceRefused(Exception):
     """The server refused a statement. Never leaves the dialect."""
 
     def __init__(self, error: asyncpg.PostgresError, statement: Statement) -> None:
@@ -58,7 +58,7 @@ def locating(migration: Migration, database: DatabaseName) -> Iterator[None]:
     """Raise the error of a refused statement of *migration* with its location."""
     try:
         yield
-    except Refused as refused:
+    except TraceRefused as refused:
         statement = refused.statement
         at = migration.at(statement.line, statement.column)
         raise refusal(refused.error, database, statement.text, at) from refused.error
@@ -100,7 +100,7 @@ async def trace_statements(
                     continue
                 locks = await _trace_one(raw, text, names, files)
             except asyncpg.PostgresError as error:
-                raise Refused(error, statement) from error
+                raise TraceRefused(error, statement) from error
             if locks:
                 traced.append(
                     TracedStatement(text=statement.text, line=statement.line, locks=locks)

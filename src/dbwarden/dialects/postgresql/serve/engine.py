@@ -33,7 +33,7 @@ from dbwarden.dialects.postgresql.migrate.session import BROKEN, ServerRefused
 from dbwarden.dialects.postgresql.migrate.status_query import read_status
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectionLost, DBWardenError, TimedOut, TooManyConnections
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 from dbwarden.secrets import redact
 
 PING_AFTER = 1.0
@@ -196,7 +196,7 @@ def read_only_engine(
     return engine.execution_options(postgresql_readonly=True)
 
 
-async def read(engine: AsyncEngine, config: DatabaseConfig) -> Reading:
+async def read(engine: AsyncEngine, config: DatabaseConfig) -> DatabaseStatus:
     """Read the ledger and the lock through the pool, in one round trip if it has a connection.
 
     Raises:
@@ -213,7 +213,7 @@ async def read(engine: AsyncEngine, config: DatabaseConfig) -> Reading:
         _probing.reset(token)
 
 
-async def _read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
+async def _read(connection: AsyncConnection, config: DatabaseConfig) -> DatabaseStatus:
     address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
 
     async def ask(query: str) -> Lines:

@@ -10,7 +10,7 @@ from dbwarden.dialects import splitting as common
 from dbwarden.dialects.postgresql.sql.lexer import leading_words, tokens, words_of
 from dbwarden.dialects.postgresql.sql.transactions import refuses_transaction
 from dbwarden.dialects.splitting import Ending, Span
-from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, Source
+from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, SourceText
 
 # The parts of a statement that need no closer inspection, matched in one go. A quote after an "e"
 # may open an escape string, so it is inspected. The engine stores each repetition, hence the limit.
@@ -36,7 +36,7 @@ _ATOMIC = re.compile("atomic", re.IGNORECASE)
 _SEMICOLONS_INSIDE = {"function", "procedure", "rule"}
 
 
-def _end_of(source: Source, start: int) -> Ending:
+def _end_of(source: SourceText, start: int) -> Ending:
     text = source.text
     if text[start] in "cC" and not _PLAIN_CREATE.match(text, start):
         head = leading_words(text, start, 4)
@@ -47,7 +47,7 @@ def _end_of(source: Source, start: int) -> Ending:
     return _plain_end(source, start)
 
 
-def _plain_end(source: Source, start: int) -> Ending:
+def _plain_end(source: SourceText, start: int) -> Ending:
     text, plain = source.text, _PLAIN.match
     comments: list[tuple[int, int]] = []
     position = start
@@ -59,7 +59,7 @@ def _plain_end(source: Source, start: int) -> Ending:
         position = _skip(source, at, comments)
 
 
-def _create_end(source: Source, start: int, *, is_rule: bool) -> Ending:
+def _create_end(source: SourceText, start: int, *, is_rule: bool) -> Ending:
     """Return the end of CREATE FUNCTION, PROCEDURE or RULE, which may contain semicolons."""
     if not is_rule:
         ending = _plain_end(source, start)
@@ -68,13 +68,13 @@ def _create_end(source: Source, start: int, *, is_rule: bool) -> Ending:
     return _nested_end(source, start)
 
 
-def _skip(source: Source, at: int, comments: list[tuple[int, int]]) -> int:
+def _skip(source: SourceText, at: int, comments: list[tuple[int, int]]) -> int:
     if source.text[at] == "\\":
         raise _psql(source, at)
     return common.skip(source, POSTGRESQL, at, comments)
 
 
-def _psql(source: Source, at: int) -> Exception:
+def _psql(source: SourceText, at: int) -> Exception:
     match = re.match(r"\\[A-Za-z!?.;]*", source.text[at : at + 40])
     command = match[0] if match else "\\"
     return source.error(
@@ -84,7 +84,7 @@ def _psql(source: Source, at: int) -> Exception:
     )
 
 
-def _nested_end(source: Source, start: int) -> Ending:
+def _nested_end(source: SourceText, start: int) -> Ending:
     """Return the end of a statement with semicolons in parentheses or BEGIN ATOMIC ... END."""
     text, search = source.text, _STOPS.search
     comments: list[tuple[int, int]] = []
@@ -114,7 +114,7 @@ def _nested_end(source: Source, start: int) -> Ending:
     return Ending(common.trim(text, start, len(text), comments), len(text))
 
 
-def _copy_end(source: Source, start: int) -> Ending:
+def _copy_end(source: SourceText, start: int) -> Ending:
     """Return the end of a COPY, and refuse one that transfers rows through the client."""
     ending = _plain_end(source, start)
     words = words_of(tokens(source.text[start : ending.code]))
@@ -134,7 +134,7 @@ def _copy_end(source: Source, start: int) -> Ending:
     return ending
 
 
-def _check(source: Source, span: Span) -> None:
+def _check(source: SourceText, span: Span) -> None:
     if not _FORBIDDEN.match(source.text, span.start):
         return
     match leading_words(source.text, span.start, 2):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dbwarden.dialects.backfill.keys import Key, TableKey
+from dbwarden.dialects.backfill.keys import KeyValues, TableKey
 from dbwarden.dialects.sqlite.migrate.opening import find_table
 from dbwarden.quoting import quoted, text_literal, unquoted
 
@@ -32,11 +32,11 @@ class SQLiteKey(TableKey):
         """Return the columns for a SELECT."""
         return ", ".join(map(quoted, self.columns))
 
-    def key_of(self, values: Sequence[Any]) -> Key:
+    def key_of(self, values: Sequence[Any]) -> KeyValues:
         """Return the key that a SELECT returned."""
         return tuple(map(_literal, values))
 
-    def literals(self, key: Key) -> list[str]:
+    def literals(self, key: KeyValues) -> list[str]:
         """Return each value of *key* as SQL."""
         return list(key)
 

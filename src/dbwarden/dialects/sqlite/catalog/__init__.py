@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from dbwarden.dialects.sqlite.catalog.cursor import Cursor
+from dbwarden.dialects.sqlite.catalog.cursor import TokenCursor
 from dbwarden.dialects.sqlite.catalog.dependencies import uses
 from dbwarden.dialects.sqlite.catalog.expressions import sql
 from dbwarden.dialects.sqlite.catalog.tables import (
@@ -48,7 +48,7 @@ __all__ = ["EMPTY_SCHEMA", "read_schema", "schema_of", "spelled_alike"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SchemaRow:
     """One row of ``sqlite_schema``."""
 
     type: str
@@ -94,14 +94,14 @@ def read_schema(database: sqlite3.Connection, *, exclude: Iterable[str] = ()) ->
         UnsupportedChange: A statement of the catalog cannot be parsed; names its object.
         sqlite3.Error: The database cannot be read.
     """
-    rows = [Row(*row) for row in database.execute(_ROWS).fetchall()]
+    rows = [SchemaRow(*row) for row in database.execute(_ROWS).fetchall()]
     shadows = _shadows(database, rows)
     schema = schema_of(rows, leave_out={*shadows, *exclude})
     usage = uses(database, schema)
     return replace(schema, dependencies=usage.dependencies, broken=usage.broken)
 
 
-def _shadows(database: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
+def _shadows(database: sqlite3.Connection, rows: Sequence[SchemaRow]) -> set[str]:
     """Return the shadow tables of virtual tables."""
     virtual = [row for row in rows if _is_virtual(row)]
     if not virtual:
@@ -113,8 +113,8 @@ def _shadows(database: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
     }
 
 
-def _module(row: Row) -> str:
-    cursor = Cursor(row.sql)
+def _module(row: SchemaRow) -> str:
+    cursor = TokenCursor(row.sql)
     cursor.expect("CREATE", "VIRTUAL", "TABLE")
     cursor.take("IF", "NOT", "EXISTS")
     cursor.qualified_name()
@@ -122,11 +122,11 @@ def _module(row: Row) -> str:
     return cursor.name().lower()
 
 
-def _is_virtual(row: Row) -> bool:
+def _is_virtual(row: SchemaRow) -> bool:
     return row.type == "table" and row.sql[:14].upper().split()[:2] == ["CREATE", "VIRTUAL"]
 
 
-def schema_of(rows: Sequence[Row], *, leave_out: Iterable[str] = ()) -> Schema:
+def schema_of(rows: Sequence[SchemaRow], *, leave_out: Iterable[str] = ()) -> Schema:
     """Return the schema described by these rows of ``sqlite_schema``. Pure.
 
     Raises:
@@ -168,7 +168,7 @@ def schema_of(rows: Sequence[Row], *, leave_out: Iterable[str] = ()) -> Schema:
     )
 
 
-def _read(row: Row, reader: Callable[[Row], T]) -> T:
+def _read(row: SchemaRow, reader: Callable[[SchemaRow], T]) -> T:
     try:
         return reader(row)
     except Ambiguous as error:
@@ -186,13 +186,13 @@ def _read(row: Row, reader: Callable[[Row], T]) -> T:
         ) from error
 
 
-def _table(row: Row) -> Table:
+def _table(row: SchemaRow) -> Table:
     if _is_virtual(row):
         return Table(name=name_of(row.name), virtual=_text(row.sql))
     return table(row.name, row.sql)
 
 
-def _indexes(rows: Sequence[Row], tables: Mapping[str, Table]) -> dict[str, list[Index]]:
+def _indexes(rows: Sequence[SchemaRow], tables: Mapping[str, Table]) -> dict[str, list[Index]]:
     found: dict[str, list[Index]] = {}
     for row in rows:
         if row.type == "index":
@@ -202,17 +202,17 @@ def _indexes(rows: Sequence[Row], tables: Mapping[str, Table]) -> dict[str, list
     return {name: sorted(made, key=lambda item: item.name) for name, made in found.items()}
 
 
-def _resolved(item: Table, known: Mapping[str, Table], row: Row) -> Table:
+def _resolved(item: Table, known: Mapping[str, Table], row: SchemaRow) -> Table:
     del row
     return resolve_foreign_keys(item, known)
 
 
-def _index(of: Table, row: Row) -> Index:
+def _index(of: Table, row: SchemaRow) -> Index:
     return index(row.sql, of)
 
 
-def _view(row: Row) -> View:
-    cursor = Cursor(row.sql)
+def _view(row: SchemaRow) -> View:
+    cursor = TokenCursor(row.sql)
     cursor.expect("CREATE")
     cursor.expect("VIEW")
     cursor.take("IF", "NOT", "EXISTS")
@@ -229,7 +229,7 @@ def _view(row: Row) -> View:
     )
 
 
-def _definition(row: Row) -> str:
+def _definition(row: SchemaRow) -> str:
     sql(row.sql)  # raises if it cannot be compared
     return _text(row.sql)
 

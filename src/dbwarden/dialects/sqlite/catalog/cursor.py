@@ -9,7 +9,7 @@ Tokens = Sequence[Token]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class KeyClause:
     """One key of a primary key, unique constraint or index: its tokens, collation and order."""
 
     value: Tokens
@@ -17,7 +17,7 @@ class Key:
     descending: bool = False
 
 
-class Cursor:
+class TokenCursor:
     """A position in a sequence of tokens."""
 
     def __init__(self, text: str) -> None:
@@ -99,7 +99,7 @@ class Cursor:
         return Unreadable(f"{self.text[token.start : token.start + 40]!r} was not expected")
 
 
-def parse_key(text_tokens: Tokens) -> Key:
+def parse_key(text_tokens: Tokens) -> KeyClause:
     """Parse one key: its value, ``COLLATE``, ``ASC`` or ``DESC``."""
     descending = bool(text_tokens) and text_tokens[-1].is_("DESC")
     if text_tokens and text_tokens[-1].is_("ASC", "DESC"):
@@ -109,10 +109,10 @@ def parse_key(text_tokens: Tokens) -> Key:
         collation, text_tokens = text_tokens[-1].name, text_tokens[:-2]
     if not text_tokens:
         raise Unreadable("a key is empty")
-    return Key(value=text_tokens, collation=collation, descending=descending)
+    return KeyClause(value=text_tokens, collation=collation, descending=descending)
 
 
-def parse_keys(text_tokens: Tokens) -> tuple[Key, ...]:
+def parse_keys(text_tokens: Tokens) -> tuple[KeyClause, ...]:
     """Parse the keys of a list without its parentheses."""
     return tuple(parse_key(part) for part in split_at_commas(text_tokens))
 

@@ -6,7 +6,7 @@ expressions.
 
 from dataclasses import dataclass, field, replace
 
-from dbwarden.dialects.sqlite.catalog.cursor import Cursor, Key, Tokens, parse_keys
+from dbwarden.dialects.sqlite.catalog.cursor import KeyClause, TokenCursor, Tokens, parse_keys
 from dbwarden.dialects.sqlite.catalog.tokens import name_token
 from dbwarden.schema import Deferral, ForeignKey, QualifiedName
 
@@ -24,7 +24,7 @@ class ParsedKey:
     """A primary key (``primary``) or unique constraint; ``inline`` if declared at its column."""
 
     name: str | None
-    keys: tuple[Key, ...]
+    keys: tuple[KeyClause, ...]
     primary: bool
     inline: bool
     on_conflict: str | None = None
@@ -76,7 +76,7 @@ def parse_table(text: str) -> ParsedTable:
     return _Parser(text).table()
 
 
-class _Parser(Cursor):
+class _Parser(TokenCursor):
     """A parser of one ``CREATE TABLE``."""
 
     def table(self) -> ParsedTable:
@@ -156,7 +156,7 @@ class _Parser(Cursor):
         self.result.constraints.append(
             ParsedKey(
                 name=name,
-                keys=(Key(value=value, descending=descending),),
+                keys=(KeyClause(value=value, descending=descending),),
                 primary=primary,
                 inline=True,
                 on_conflict=conflict,

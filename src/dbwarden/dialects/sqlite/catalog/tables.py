@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from dbwarden.dialects.sqlite.catalog.cursor import Cursor, Key, Tokens, parse_keys
+from dbwarden.dialects.sqlite.catalog.cursor import KeyClause, TokenCursor, Tokens, parse_keys
 from dbwarden.dialects.sqlite.catalog.expressions import (
     columns_by_name,
     columns_in,
@@ -176,7 +176,7 @@ class _Maker:
             parameters.append((ON_CONFLICT, parsed.on_conflict))
         return tuple(parameters)
 
-    def _own_collation(self, key: Key) -> str | None:
+    def _own_collation(self, key: KeyClause) -> str | None:
         """Return the collation of a key if it is not its column's."""
         own = collation_text(key.collation) or "BINARY"
         if key.collation is None or own == self._collation_of(key.value[0].name):
@@ -188,7 +188,7 @@ class _Maker:
         parsed = next((c for c in self.parsed.columns if c.name == named), None)
         return (collation_text(parsed.collation) if parsed else None) or "BINARY"
 
-    def _key_text(self, key: Key, name: str) -> str:
+    def _key_text(self, key: KeyClause, name: str) -> str:
         collation = self._own_collation(key)
         text = identifier(name)
         text += f" COLLATE {identifier(collation)}" if collation else ""
@@ -264,7 +264,7 @@ def index(text: str, of: Table) -> Index:
     Raises:
         Unreadable: It cannot be parsed.
     """
-    cursor = Cursor(text)
+    cursor = TokenCursor(text)
     cursor.expect("CREATE")
     unique = cursor.take("UNIQUE")
     cursor.expect("INDEX")
@@ -283,7 +283,7 @@ def index(text: str, of: Table) -> Index:
     return Index(name=name, columns=keys, unique=unique, where=where)
 
 
-def _index_key(key: Key, of: Table, columns: Mapping[str, str]) -> IndexColumn:
+def _index_key(key: KeyClause, of: Table, columns: Mapping[str, str]) -> IndexColumn:
     tokens = strip_parentheses(key.value)
     written = key.collation and (collation_text(key.collation) or "BINARY")
     column = columns.get(tokens[0].name.lower()) if len(tokens) == 1 else None

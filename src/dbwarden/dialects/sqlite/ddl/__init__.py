@@ -8,7 +8,7 @@ the meantime.
 from collections.abc import Iterator, Sequence
 
 from dbwarden.dialects.sqlite.ddl import objects, tables
-from dbwarden.dialects.sqlite.ddl.plan import Plan, plan
+from dbwarden.dialects.sqlite.ddl.plan import TablePlans, plan
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind
 from dbwarden.diff.changes import Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.statements import (
@@ -47,7 +47,7 @@ def render(
     return tuple(_statements(plan(changes, current, desired, options)))
 
 
-def _statements(whole: Plan) -> Statements:
+def _statements(whole: TablePlans) -> Statements:
     dropped, created = objects.plan_code(whole)
     yield from dropped
     wanted = _new_names(whole)
@@ -58,7 +58,7 @@ def _statements(whole: Plan) -> Statements:
     yield from created
 
 
-def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:
+def _tables(whole: TablePlans, wanted: frozenset[str]) -> Statements:
     """Create tables before those that refer to them, and drop tables after those."""
     early = [drop for drop, table in whole.dropped if table.name.name.casefold() in wanted]
     for gone in early:
@@ -80,7 +80,7 @@ def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:
             yield from tables.drop_table(whole, gone)
 
 
-def _new_names(whole: Plan) -> frozenset[str]:
+def _new_names(whole: TablePlans) -> frozenset[str]:
     """Return new names of tables and indexes, which share a namespace, as SQLite compares them."""
     found = {table.name.name for _, table in whole.created}
     found |= {rename.after.name for rename in whole.renames if rename.after.part is None}
@@ -90,7 +90,7 @@ def _new_names(whole: Plan) -> frozenset[str]:
     return frozenset(name.casefold() for name in found)
 
 
-def _dropped_indexes(whole: Plan, wanted: frozenset[str]) -> Statements:
+def _dropped_indexes(whole: TablePlans, wanted: frozenset[str]) -> Statements:
     """Drop indexes first if their table remains in place or their name is reused."""
     for work in whole.works:
         for change in work.index_changes:

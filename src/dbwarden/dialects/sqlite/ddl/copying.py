@@ -19,7 +19,7 @@ _WIDTH = 96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
+class RowCopy:
     """The columns of INSERT and SELECT, and the columns whose values may be lost."""
 
     targets: tuple[str, ...]
@@ -67,7 +67,7 @@ def _row_number(table: Table) -> str | None:
     return next((name for name in ROWID_NAMES if name not in taken), None)
 
 
-def plan_copy(before: Table, after: Table, options: RenderOptions) -> Copy:
+def plan_copy(before: Table, after: Table, options: RenderOptions) -> RowCopy:
     """Return the copy from *before* to *after*: remaining columns, and fills for new ones.
 
     Rows keep their rowids, visible or hidden.
@@ -90,7 +90,7 @@ def plan_copy(before: Table, after: Table, options: RenderOptions) -> Copy:
             continue
         if may_lose_values(_affinity(before, was), _affinity(after, column)):
             narrowed.append(label)
-    return Copy(targets=tuple(targets), sources=tuple(sources), narrowed=tuple(narrowed))
+    return RowCopy(targets=tuple(targets), sources=tuple(sources), narrowed=tuple(narrowed))
 
 
 def _source(before: Table, after: Table, now: Column, options: RenderOptions) -> str | None:

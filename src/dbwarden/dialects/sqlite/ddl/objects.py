@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from dbwarden.dialects.sqlite.catalog.tables import KEYS
 from dbwarden.dialects.sqlite.ddl.mentions import words
-from dbwarden.dialects.sqlite.ddl.plan import Plan
+from dbwarden.dialects.sqlite.ddl.plan import TablePlans
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind, require_object
 from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
@@ -12,7 +12,7 @@ from dbwarden.diff.statements import PlannedStatement, Sql, planned
 from dbwarden.schema import Column, ObjectKind, Part, Schema, Table, Trigger, View
 
 Code = View | Trigger
-Key = tuple[ObjectKind, str]
+ObjectKey = tuple[ObjectKind, str]
 Statements = Iterator[PlannedStatement]
 WHY = "Recreated below: SQLite cannot rename a table that others depend on."
 
@@ -22,7 +22,7 @@ def name_of(obj: Code) -> str:
     return obj.name if isinstance(obj, Trigger) else obj.name.name
 
 
-def _key(obj: Code) -> Key:
+def _key(obj: Code) -> ObjectKey:
     return obj.ref.kind, name_of(obj).casefold()
 
 
@@ -31,7 +31,7 @@ def _text(obj: Code) -> str:
     return on + obj.definition
 
 
-def code(schema: Schema) -> dict[Key, Code]:
+def code(schema: Schema) -> dict[ObjectKey, Code]:
     """Return the views and triggers of *schema*, in order of their dependencies."""
     views = _readable([require_object(view) for view in schema.of(View)])
     return {_key(obj): obj for obj in (*views, *map(require_object, schema.of(Trigger)))}
@@ -48,7 +48,7 @@ def _readable(views: list[Code]) -> list[Code]:
     return done
 
 
-def plan_code(plan: Plan) -> tuple[list[PlannedStatement], list[PlannedStatement]]:
+def plan_code(plan: TablePlans) -> tuple[list[PlannedStatement], list[PlannedStatement]]:
     """Return what drops views and triggers before the tables change, and creates them afterwards.
 
     Raises:
@@ -72,7 +72,7 @@ def plan_code(plan: Plan) -> tuple[list[PlannedStatement], list[PlannedStatement
     return dropped, created
 
 
-def _code_changes(plan: Plan) -> Iterator[tuple[Key, Change]]:
+def _code_changes(plan: TablePlans) -> Iterator[tuple[ObjectKey, Change]]:
     for change in plan.changes:
         match change:
             case Create(obj=obj) | Drop(obj=obj) | Alter(after=obj) if not isinstance(
@@ -89,7 +89,7 @@ def _code_changes(plan: Plan) -> Iterator[tuple[Key, Change]]:
 _IN_TABLES = (ObjectKind.TABLE, ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.INDEX)
 
 
-def _tests_all(plan: Plan) -> bool:
+def _tests_all(plan: TablePlans) -> bool:
     """Return whether SQLite will check all views and triggers and refuse broken ones."""
     drops = any(
         isinstance(change, Drop) and isinstance(change.obj, Column)
@@ -100,8 +100,8 @@ def _tests_all(plan: Plan) -> bool:
 
 
 def _dropped_temporarily(
-    plan: Plan, old: Mapping[Key, Code], changed: Mapping[Key, Change]
-) -> set[Key]:
+    plan: TablePlans, old: Mapping[ObjectKey, Code], changed: Mapping[ObjectKey, Change]
+) -> set[ObjectKey]:
     if not _tests_all(plan):
         return set()
     moved = {work.name.name for work in plan.rebuilt}

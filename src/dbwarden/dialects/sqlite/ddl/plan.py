@@ -26,7 +26,7 @@ from dbwarden.schema import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableWork:
+class TableChanges:
     """A remaining table, before and afterwards, with its changes.
 
     ``after`` uses the expressions of the models. ``index_changes`` are separate because an index
@@ -46,7 +46,7 @@ class TableWork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TablePlans:
     """The whole plan, grouped by table.
 
     ``base`` is the current schema after the renames of tables and columns. ``original_names`` holds
@@ -61,12 +61,12 @@ class Plan:
     renames: tuple[Rename, ...]
     original_names: Mapping[Ref, str]
     created: tuple[tuple[Create, Table], ...]
-    works: tuple[TableWork, ...]
+    works: tuple[TableChanges, ...]
     dropped: tuple[tuple[Drop, Table], ...]
     taken: frozenset[str]
 
     @property
-    def rebuilt(self) -> tuple[TableWork, ...]:
+    def rebuilt(self) -> tuple[TableChanges, ...]:
         """The tables to rebuild."""
         return tuple(work for work in self.works if work.changes and not work.in_place)
 
@@ -80,7 +80,7 @@ class Plan:
 
 def plan(
     changes: Sequence[Change], current: Schema, desired: Schema, options: RenderOptions
-) -> Plan:
+) -> TablePlans:
     """Group *changes* by table.
 
     Raises:
@@ -96,7 +96,7 @@ def plan(
             by_table[name].append(change)
     before = {table.name: table for table in base.tables}
     after = {table.name: table for table in desired.tables}
-    return Plan(
+    return TablePlans(
         current=current,
         base=base,
         desired=desired,
@@ -162,12 +162,12 @@ def _desired_table(
 
 def _work(
     before: Table, after: Table, changes: Sequence[Change], options: RenderOptions
-) -> TableWork:
+) -> TableChanges:
     if before.virtual is not None or after.virtual is not None:
         refuse_change(after.ref)
     of_indexes = [change for change in changes if change.ref.kind is ObjectKind.INDEX]
     own = tuple(change for change in changes if change.ref.kind is not ObjectKind.INDEX)
-    return TableWork(
+    return TableChanges(
         before=before,
         after=after,
         changes=own,

@@ -10,7 +10,7 @@ from dbwarden.dialects.sqlite.ddl.clauses import (
     table_text,
 )
 from dbwarden.dialects.sqlite.ddl.copying import join_wrapped, lost_columns, plan_copy, rowid_alias
-from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of, new_columns
+from dbwarden.dialects.sqlite.ddl.plan import TableChanges, TablePlans, column_of, new_columns
 from dbwarden.dialects.sqlite.sql.quoting import identifier, text_literal
 from dbwarden.diff.changes import Change, Create, Drop, Rename
 from dbwarden.diff.statements import PlannedStatement, Sql, planned
@@ -53,7 +53,7 @@ def create_table(change: Change, table: Table) -> Statements:
         yield create_index(table.name, index)
 
 
-def drop_table(plan: Plan, change: Drop) -> Statements:
+def drop_table(plan: TablePlans, change: Drop) -> Statements:
     """Drop a table with its rows, indexes and triggers."""
     name = change.table.name
     called = plan.original_names.get(change.ref, name)
@@ -70,7 +70,7 @@ def drop_index(change: Change, name: str) -> PlannedStatement:
     return planned(change, f"DROP INDEX {identifier(name)}")
 
 
-def alter(plan: Plan, work: TableWork) -> Statements:
+def alter(plan: TablePlans, work: TableChanges) -> Statements:
     """Alter a table in place: add columns, then drop columns."""
     for column in new_columns(work.after, work.changes):
         yield _add_column(work, column)
@@ -82,7 +82,7 @@ def alter(plan: Plan, work: TableWork) -> Statements:
                 yield planned(gone, Sql(text, destroys=lost))
 
 
-def _add_column(work: TableWork, column: Column) -> PlannedStatement:
+def _add_column(work: TableChanges, column: Column) -> PlannedStatement:
     clauses = [column_clause(work.after, column)]
     clauses += [added_constraint(item) for item in _column_constraints(work, column)]
     text = f"ALTER TABLE {identifier(work.name.name)} ADD COLUMN "
@@ -93,7 +93,7 @@ def _add_column(work: TableWork, column: Column) -> PlannedStatement:
     return planned(Create(obj=column, on=work.name), added)
 
 
-def _column_constraints(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
+def _column_constraints(work: TableChanges, column: Column) -> Iterator[Check | ForeignKey]:
     """Yield the constraints that are part of a new column."""
     added = new_columns(work.after, work.changes)
     for change in work.changes:
@@ -103,7 +103,7 @@ def _column_constraints(work: TableWork, column: Column) -> Iterator[Check | For
                     yield constraint
 
 
-def rebuild(plan: Plan, work: TableWork) -> Statements:
+def rebuild(plan: TablePlans, work: TableChanges) -> Statements:
     """Replace a table by a new one with its rows, rowids and indexes.
 
     This follows SQLite's documentation: create, copy, drop, rename.
@@ -126,7 +126,7 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
         yield create_index(work.name, index)
 
 
-def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
+def _moved_rows(plan: TablePlans, work: TableChanges, scratch: str) -> Statements:
     change, own = work.changes[0], identifier(work.name.name)
     copied = plan_copy(work.before, work.after, plan.options)
     gone = lost_columns(work.before, work.changes, plan.original_names)
@@ -150,14 +150,14 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
     yield planned(change, Sql(f"DROP TABLE {own}", destroys=gone, converts=copied.narrowed))
 
 
-def _becomes_strict(work: TableWork) -> bool:
+def _becomes_strict(work: TableChanges) -> bool:
     """Return whether the column types may refuse values that were accepted before."""
     was = {column.name: column.type for column in work.before.columns}
     changes = any(was.get(column.name, column.type) != column.type for column in work.after.columns)
     return work.after.strict and (changes or not work.before.strict)
 
 
-def _unfilled(plan: Plan, work: TableWork) -> tuple[str, ...]:
+def _unfilled(plan: TablePlans, work: TableChanges) -> tuple[str, ...]:
     """Return the columns that require a value but may have none in existing rows."""
     found = []
     for column in work.after.columns:
@@ -170,7 +170,7 @@ def _unfilled(plan: Plan, work: TableWork) -> tuple[str, ...]:
     return tuple(found)
 
 
-def guard(plan: Plan) -> Statements:
+def guard(plan: TablePlans) -> Statements:
     """Stop if dropping a table would also affect rows that refer to it."""
     rebuilt = {work.name for work in plan.rebuilt}
     keys = (

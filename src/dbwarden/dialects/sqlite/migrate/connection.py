@@ -16,7 +16,7 @@ from dbwarden.dialects.base import (
 from dbwarden.dialects.sqlite.migrate.history_rows import SQLiteRows, rows_of
 from dbwarden.dialects.sqlite.migrate.journal import HistoryJournal
 from dbwarden.dialects.sqlite.migrate.lock import wait_for_lock
-from dbwarden.dialects.sqlite.migrate.runner import Run, StatementExecutor
+from dbwarden.dialects.sqlite.migrate.runner import FileRun, StatementExecutor
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.threads import (
     GRACE,
@@ -25,7 +25,7 @@ from dbwarden.dialects.sqlite.migrate.threads import (
 )
 from dbwarden.dialects.waiting import LockRetries, backoff
 from dbwarden.errors import ConnectError, LockTimeout
-from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
+from dbwarden.migration_history import DatabaseStatus, LedgerExcerpt, LedgerRow, LockHolder
 
 if TYPE_CHECKING:
     from dbwarden.dialects.backfill.running import Backfills
@@ -43,7 +43,7 @@ class SQLiteConnection:
         self._session = session
         self._config = session.config
 
-    async def read(self, *, claim: bool = False) -> Reading:
+    async def read(self, *, claim: bool = False) -> DatabaseStatus:
         """Read the ledger and the lock, without writing or creating a file.
 
         *claim* has no effect, because there are no round trips to save.
@@ -54,7 +54,7 @@ class SQLiteConnection:
         """
         return await self._retrying(self._session.read)
 
-    async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
+    async def read_last(self, row_ids: Collection[int] = ()) -> DatabaseStatus:
         """Read the final state; record the fingerprint of the schema if the lock is held."""
         lock = self._session.lock
         if lock is not None and lock.held:
@@ -135,7 +135,7 @@ class SQLiteConnection:
         for pending in migrations:
             journal = HistoryJournal(self._session, pending)
             executor = StatementExecutor(self._session, pending)
-            run = Run(self._session, pending, journal=journal, executor=executor)
+            run = FileRun(self._session, pending, journal=journal, executor=executor)
             for step in run.remaining:
                 await self._retrying(
                     partial(run.step, step), version=pending.migration.key, step=step.number

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Fields = Mapping[str, Value]
 
 
-class Journal(Protocol):
+class StepRecorder(Protocol):
     """Runs the steps of one migration together with their records."""
 
     def run_in_transaction(self, step: Step, run: Callable[[], None]) -> None:
@@ -38,7 +38,7 @@ def transaction(session: Session, pending: PendingMigration, body: Callable[[], 
 
 
 class HistoryJournal:
-    """The journal of ``migrate``: the ledger row of one migration; see ``Journal``."""
+    """The journal of ``migrate``: the ledger row of one migration; see ``StepRecorder``."""
 
     def __init__(self, session: Session, pending: PendingMigration) -> None:
         """Initialize without I/O."""

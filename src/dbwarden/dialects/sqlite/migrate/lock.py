@@ -40,7 +40,7 @@ _SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class HolderMark:
     """The content of the lock file, which describes the holder.
 
     ``born`` is the kernel's start time of that process, if available, because process numbers are
@@ -59,11 +59,11 @@ class Mark:
         return json.dumps({**asdict(self), "since": self.since.isoformat()}).encode() + b"\n"
 
     @staticmethod
-    def decode(text: bytes) -> "Mark | None":
+    def decode(text: bytes) -> "HolderMark | None":
         """Decode the mark in *text*; ``None`` if it was read while it was written."""
         try:
             fields: dict[str, Any] = json.loads(text)
-            return Mark(**{**fields, "since": datetime.fromisoformat(fields["since"])})
+            return HolderMark(**{**fields, "since": datetime.fromisoformat(fields["since"])})
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -75,7 +75,7 @@ class LockFile:
         self._database = database
         self._application = application
         self._descriptor: int | None = None
-        self._mark: Mark | None = None
+        self._mark: HolderMark | None = None
 
     @cached_property
     def path(self) -> Path:
@@ -104,7 +104,7 @@ class LockFile:
         if self._descriptor is None:
             return False
         pid = os.getpid()
-        self._mark = Mark(
+        self._mark = HolderMark(
             pid=pid,
             born=born(pid),
             host=socket.gethostname(),
@@ -120,7 +120,7 @@ class LockFile:
             shown = statement[:_SHOWN] if statement else None
             self._write(replace(self._mark, statement=shown))
 
-    def _write(self, mark: Mark) -> None:
+    def _write(self, mark: HolderMark) -> None:
         """Write *mark*, ignoring a full disk because the lock holds without it."""
         assert self._descriptor is not None
         text = mark.encode()
@@ -181,7 +181,7 @@ class LockFile:
             time.sleep(0.01)
         return False
 
-    def _read_state(self) -> tuple[bool, Mark | None]:
+    def _read_state(self) -> tuple[bool, HolderMark | None]:
         """Return whether the lock is held, and its mark if it can be read."""
         try:
             descriptor = open_private(self.path, os.O_RDONLY)
@@ -192,7 +192,7 @@ class LockFile:
                 unlock(descriptor)
                 return False, None
             for _ in range(5):
-                mark = Mark.decode(_read(descriptor))
+                mark = HolderMark.decode(_read(descriptor))
                 if mark is not None:
                     return True, mark
                 time.sleep(0.002)

@@ -6,7 +6,7 @@ run detects a crash in between. All of these can be repeated: VACUUM has the sam
 ATTACH and PRAGMA belong to the connection or are idempotent. A marked statement that SQLite could
 run in a transaction runs in one, together with its row, so it never runs twice either.
 
-Scratch databases run migrations with another :class:`Journal` and another :class:`Executor`.
+Scratch databases run migrations with another :class:`StepRecorder` and another :class:`Executor`.
 """
 
 import re
@@ -17,7 +17,7 @@ from typing import Protocol
 from dbwarden.dialects.base import PendingMigration, Statement, Step
 from dbwarden.dialects.sqlite.migrate import foreign_keys
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
-from dbwarden.dialects.sqlite.migrate.journal import Journal
+from dbwarden.dialects.sqlite.migrate.journal import StepRecorder
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
@@ -71,11 +71,16 @@ class StatementExecutor:
             raise _refused(session, self._pending, statement, error) from error
 
 
-class Run:
+class FileRun:
     """The run of one migration, within one call of ``Connection.run``."""
 
     def __init__(
-        self, session: Session, pending: PendingMigration, *, journal: Journal, executor: Executor
+        self,
+        session: Session,
+        pending: PendingMigration,
+        *,
+        journal: StepRecorder,
+        executor: Executor,
     ) -> None:
         """Initialize without I/O."""
         self._session = session

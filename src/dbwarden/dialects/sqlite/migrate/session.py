@@ -29,9 +29,9 @@ from dbwarden.dialects.waiting import backoff
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.migration_history import (
+    DatabaseStatus,
     LedgerExcerpt,
     LockHolder,
-    Reading,
 )
 from dbwarden.quoting import quoted
 
@@ -200,7 +200,7 @@ class Session:
 
     # -- reading ----------------------------------------------------------------------------
 
-    def read(self, row_ids: Collection[int] = ()) -> Reading:
+    def read(self, row_ids: Collection[int] = ()) -> DatabaseStatus:
         """Read ledger and lock, in one read transaction; *row_ids* as for ``Ledger.rows``.
 
         Raises:
@@ -215,7 +215,7 @@ class Session:
                 self._fingerprint() if locked else None,
             )
         ) or (None, (), None)
-        return Reading(
+        return DatabaseStatus(
             server_version=sqlite3.sqlite_version,
             namespace=None,
             rows=rows,

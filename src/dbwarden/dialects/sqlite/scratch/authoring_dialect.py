@@ -9,7 +9,7 @@ from typing import LiteralString, TypeVar
 import anyio
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.authoring import Repeated, ScratchDatabase, Unit
+from dbwarden.dialects.authoring import Repeated, ScratchDatabase, TimeUnit
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
 from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
 from dbwarden.dialects.sqlite.ddl import render
@@ -36,7 +36,7 @@ _TABLES = (
     " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 )
 
-NOW: Mapping[Unit, LiteralString] = {
+NOW: Mapping[TimeUnit, LiteralString] = {
     "instant": "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')",
     "seconds": "CAST(strftime('%s', 'now') AS INTEGER)",
     "milliseconds": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",

@@ -4,19 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dbwarden.dialects.base import Statement, Step
-from dbwarden.dialects.sqlite.catalog import EMPTY_SCHEMA, Row, schema_of
+from dbwarden.dialects.sqlite.catalog import EMPTY_SCHEMA, SchemaRow, schema_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.scratch.tracing import purged_table
 from dbwarden.errors import UnsupportedChange
-from dbwarden.linting.changes import Change, Dropped, changes_between
+from dbwarden.linting.changes import Dropped, ObservedChange, changes_between
 from dbwarden.linting.facts import Observed, StatementFacts, TableUse
 from dbwarden.linting.tables import (
     ColumnFacts,
     ConstraintFacts,
     ConstraintKind,
     IndexFacts,
-    Key,
     TableFacts,
+    TableId,
 )
 from dbwarden.schema import (
     Check,
@@ -37,7 +37,7 @@ _CHANGES_SCHEMA = ("alter", "create", "drop", "vacuum", "pragma")
 class _Look:
     """The catalog at one moment: its rows, and the root page of each table."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[SchemaRow, ...]
     pages: Mapping[str, int]
 
 
@@ -59,7 +59,7 @@ class Observer:
     def _look(self) -> _Look:
         rows = self._session.database.execute(_ROWS).fetchall()
         pages = {row[1]: row[4] for row in rows if row[0] == "table" and row[4]}
-        return _Look(tuple(Row(*row[:4]) for row in rows if row[3]), pages)
+        return _Look(tuple(SchemaRow(*row[:4]) for row in rows if row[3]), pages)
 
     def before(self, statement: str) -> None:
         """Record a statement that is about to run."""
@@ -102,12 +102,12 @@ class Observer:
 
 
 def _compare(
-    known: Mapping[Key, TableFacts],
-    tables: Mapping[Key, TableFacts],
+    known: Mapping[TableId, TableFacts],
+    tables: Mapping[TableId, TableFacts],
     first: Mapping[str, TableFacts],
     last: set[str],
     purged: str | None,
-) -> tuple[dict[Key, TableFacts], list[Change], list[TableUse]]:
+) -> tuple[dict[TableId, TableFacts], list[ObservedChange], list[TableUse]]:
     """Return the tables after a statement, its changes, and the tables that it rewrote.
 
     The first are *tables*, but a table that arrives under the name of one that existed before the
@@ -115,7 +115,7 @@ def _compare(
     the way.
     """
     now = dict(tables)
-    changes: list[Change] = []
+    changes: list[ObservedChange] = []
     uses: list[TableUse] = []
     names = {table.name for table in known.values()}
     for key in {**known, **tables}:
@@ -139,16 +139,16 @@ def _compare(
 
 
 def _follow(
-    known: Mapping[Key, TableFacts],
+    known: Mapping[TableId, TableFacts],
     before: _Look,
     after: _Look,
-    tables: Mapping[Key, TableFacts],
-) -> dict[Key, TableFacts]:
+    tables: Mapping[TableId, TableFacts],
+) -> dict[TableId, TableFacts]:
     """Return *tables* with the keys of *known*: a table keeps its root page, or its name."""
     keys = {table.name: table.key for table in known.values()}
     names = {page: name for name, page in before.pages.items()}
     moved = len(before.pages) == len(after.pages) and set(before.pages) == set(after.pages)
-    tables_by_key: dict[Key, TableFacts] = {}
+    tables_by_key: dict[TableId, TableFacts] = {}
     for table in tables.values():
         page = after.pages.get(table.name)
         old = table.name if moved or page is None else names.get(page, "")
@@ -179,9 +179,9 @@ def _with_keys(
 
 
 def _cascade(
-    known: Mapping[Key, TableFacts],
-    changes: Sequence[Change],
-    now: Mapping[Key, TableFacts],
+    known: Mapping[TableId, TableFacts],
+    changes: Sequence[ObservedChange],
+    now: Mapping[TableId, TableFacts],
 ) -> str | None:
     """Return a sentence about a dropped table whose enforced keys change rows of other tables."""
     gone = {table.name for key, table in known.items() if key not in now}
@@ -202,7 +202,7 @@ def _cascade(
 # -- the catalog as facts ------------------------------------------------------------------------
 
 
-def _tables(look: _Look) -> dict[Key, TableFacts]:
+def _tables(look: _Look) -> dict[TableId, TableFacts]:
     rows = [row for row in look.rows if not row.name.startswith("sqlite_")]
     try:
         schema = schema_of(rows)

@@ -26,7 +26,7 @@ from dbwarden.dialects.base import PendingMigration, Step
 from dbwarden.dialects.sqlite.backfill.store import SQLiteBatches
 from dbwarden.dialects.sqlite.catalog import read_schema
 from dbwarden.dialects.sqlite.migrate.opening import Target
-from dbwarden.dialects.sqlite.migrate.runner import Run, StatementExecutor
+from dbwarden.dialects.sqlite.migrate.runner import FileRun, StatementExecutor
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.threads import (
     run_cleanup,
@@ -269,7 +269,7 @@ class SQLiteScratchDatabase:
             tracer.begin()
         executor = HarmlessExecutor(StatementExecutor(self._session, work), tracer)
         journal = NoJournal(self._session, work)
-        run = Run(self._session, work, journal=journal, executor=executor)
+        run = FileRun(self._session, work, journal=journal, executor=executor)
         for step in work.steps:
             run.step(step)
 

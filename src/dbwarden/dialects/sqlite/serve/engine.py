@@ -14,7 +14,7 @@ from dbwarden.dialects.sqlite.migrate.dialect import DIALECT
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger, open_backfills
 from dbwarden.dialects.sqlite.migrate.statement_errors import primary_code
 from dbwarden.errors import ConnectError, DBWardenError, TimedOut
-from dbwarden.migration_history import Reading
+from dbwarden.migration_history import DatabaseStatus
 
 
 async def engine_url(config: DatabaseConfig) -> DatabaseURL | None:
@@ -105,7 +105,7 @@ async def end_on_server(config: DatabaseConfig, pids: tuple[int, ...]) -> None:
     del config, pids
 
 
-async def read(engine: AsyncEngine, config: DatabaseConfig) -> Reading:
+async def read(engine: AsyncEngine, config: DatabaseConfig) -> DatabaseStatus:
     """Read the ledger and the lock, without creating the file.
 
     A database in memory is read through its one connection.
@@ -114,11 +114,11 @@ async def read(engine: AsyncEngine, config: DatabaseConfig) -> Reading:
         async with DIALECT.connect(config, read_only=True) as connected:
             return await connected.read()
 
-    def query(inside: Connection) -> Reading:
+    def query(inside: Connection) -> DatabaseStatus:
         database = cast(sqlite3.Connection, _Driver(inside))
         ledger = Ledger(database, config.ledger_table)
         rows = ledger.rows() if ledger.exists() else None
-        return Reading(
+        return DatabaseStatus(
             server_version=sqlite3.sqlite_version,
             namespace=None,
             rows=rows,

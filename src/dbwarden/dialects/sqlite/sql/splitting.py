@@ -6,7 +6,7 @@ from sqlite3 import complete_statement
 from dbwarden.dialects import splitting as common
 from dbwarden.dialects.base import Statement
 from dbwarden.dialects.splitting import Ending, Span
-from dbwarden.files.lexing import SQLITE, Source, skip_gap
+from dbwarden.files.lexing import SQLITE, SourceText, skip_gap
 
 _STOPS = re.compile(r";|'|\"|`|\[|--|/\*")
 _WORD = re.compile(r"[A-Za-z_]+")
@@ -30,7 +30,7 @@ _OUTSIDE = {
 """PRAGMAs that SQLite refuses or ignores inside a transaction."""
 
 
-def _end_of(source: Source, start: int) -> Ending:
+def _end_of(source: SourceText, start: int) -> Ending:
     """Return the first semicolon that completes the statement.
 
     Only CREATE TRIGGER may contain semicolons, and it ends with ``; END;``. So
@@ -67,7 +67,7 @@ def _is_end(text: str, start: int, semicolon: int) -> bool:
     return text[word : word + 3].lower() == "end" and skip_gap(SQLITE, text, word + 3) == semicolon
 
 
-def _check(source: Source, span: Span) -> None:
+def _check(source: SourceText, span: Span) -> None:
     match = _WORD.match(source.text, span.start)
     if match and match[0].lower() in _CONTROL:
         raise common.transaction_control(source, span, match[0])

@@ -11,11 +11,11 @@ from dbwarden.dialects.base import PendingMigration, Step
 from dbwarden.dialects.postgresql.migrate import batching as messages
 from dbwarden.dialects.postgresql.migrate.batching import (
     Failed,
-    Limits,
     Message,
     NothingRan,
     SendSeparately,
     Trace,
+    TransactionLimits,
     Unit,
     batches,
     find_failure,
@@ -30,7 +30,9 @@ from dbwarden.files.parsing import parse
 from dbwarden.types import DatabaseName
 
 MARKER = messages._MARKER
-LIMITS = Limits(statement_timeout=None, lock_timeout=5, application="dbwarden primary host:1")
+LIMITS = TransactionLimits(
+    statement_timeout=None, lock_timeout=5, application="dbwarden primary host:1"
+)
 
 
 def unit(number: int, text: str, **more: str) -> Unit:

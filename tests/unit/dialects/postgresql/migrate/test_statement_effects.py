@@ -7,24 +7,24 @@ from dbwarden.dialects.postgresql.migrate.statement_effects import (
     EnumValueAdded,
     IndexBuilt,
     IndexDropped,
+    NameInText,
     ObjectDropped,
     ObjectMade,
     PartitionDetached,
     Probe,
-    QualifiedName,
     Reindexed,
     Repeatable,
     SessionSetting,
     Transactional,
-    Unknown,
+    UnknownEffect,
     probe_of,
 )
 from tests.unit.dialects.postgresql.migrate.statements import REFUSED
 
 
-def name(text: str) -> QualifiedName:
+def name(text: str) -> NameInText:
     namespace, _, rest = text.rpartition(".")
-    return QualifiedName(namespace or None, rest)
+    return NameInText(namespace or None, rest)
 
 
 def probe(text: str) -> Probe:
@@ -42,7 +42,7 @@ def probe(text: str) -> Probe:
         ),
         (
             'CREATE INDEX CONCURRENTLY "A ""b"" c" ON "My Schema"."T"(a)',
-            IndexBuilt('A "b" c', QualifiedName("My Schema", "T")),
+            IndexBuilt('A "b" c', NameInText("My Schema", "T")),
         ),
         (
             'CREATE INDEX CONCURRENTLY U&"d\\0061t\\+000061\\\\" ON db.app.t (a)',
@@ -50,12 +50,12 @@ def probe(text: str) -> Probe:
         ),
         ("CREATE INDEX CONCURRENTLY ÜBER ON TÄST (a)", IndexBuilt("Über", name("tÄst"))),
         ("CREATE INDEX i1 ON t (a)", Transactional()),
-        ("CREATE INDEX CONCURRENTLY i1 x", Unknown()),
-        ("CREATE INDEX CONCURRENTLY i1 ON (a)", Unknown()),
-        ("CREATE INDEX CONCURRENTLY U&\"d!0061t\" UESCAPE '!' ON t (a)", Unknown()),
+        ("CREATE INDEX CONCURRENTLY i1 x", UnknownEffect()),
+        ("CREATE INDEX CONCURRENTLY i1 ON (a)", UnknownEffect()),
+        ("CREATE INDEX CONCURRENTLY U&\"d!0061t\" UESCAPE '!' ON t (a)", UnknownEffect()),
         ("DROP INDEX CONCURRENTLY a.i1, I2", IndexDropped((name("a.i1"), name("i2")))),
         ("DROP INDEX CONCURRENTLY IF EXISTS i1 RESTRICT", IndexDropped((name("i1"),))),
-        ("DROP INDEX CONCURRENTLY 'i1'", Unknown()),
+        ("DROP INDEX CONCURRENTLY 'i1'", UnknownEffect()),
         ("DROP INDEX i1", Transactional()),
         ("REINDEX INDEX CONCURRENTLY a.i1", Reindexed("index", name("a.i1"))),
         ("REINDEX (VERBOSE, CONCURRENTLY) TABLE t", Reindexed("table", name("t"))),
@@ -64,8 +64,8 @@ def probe(text: str) -> Probe:
         ("REINDEX DATABASE CONCURRENTLY", Reindexed("database", None)),
         ("REINDEX SYSTEM", Repeatable()),
         ("REINDEX INDEX i1", Transactional()),
-        ("REINDEX CONCURRENTLY", Unknown()),
-        ("REINDEX (", Unknown()),
+        ("REINDEX CONCURRENTLY", UnknownEffect()),
+        ("REINDEX (", UnknownEffect()),
         (
             "ALTER TABLE IF EXISTS ONLY a.p * DETACH PARTITION B.q CONCURRENTLY",
             PartitionDetached(name("a.p"), name("b.q")),
@@ -83,10 +83,10 @@ def probe(text: str) -> Probe:
             EnumValueAdded(name("mood"), "ABCD\t\\''"),
         ),
         ("ALTER TYPE mood ADD VALUE $x$y$x$", EnumValueAdded(name("mood"), "y")),
-        ("ALTER TYPE mood ADD VALUE y", Unknown()),
+        ("ALTER TYPE mood ADD VALUE y", UnknownEffect()),
         ("ALTER TYPE mood RENAME VALUE 'a' TO 'b'", Transactional()),
         ("CREATE DATABASE Shop TEMPLATE x", ObjectMade("database", "shop")),
-        ("CREATE DATABASE 'x'", Unknown()),
+        ("CREATE DATABASE 'x'", UnknownEffect()),
         ('DROP DATABASE IF EXISTS "Shop" WITH (FORCE)', ObjectDropped("database", "Shop")),
         ("CREATE TABLESPACE fast LOCATION '/x'", ObjectMade("tablespace", "fast")),
         ("DROP TABLESPACE fast", ObjectDropped("tablespace", "fast")),
@@ -94,8 +94,8 @@ def probe(text: str) -> Probe:
         ("DROP SUBSCRIPTION s", ObjectDropped("subscription", "s")),
         ("ALTER SUBSCRIPTION s REFRESH PUBLICATION", Repeatable()),
         ("ALTER SUBSCRIPTION s SET PUBLICATION p", Repeatable()),
-        ("ALTER SUBSCRIPTION s ADD PUBLICATION p", Unknown()),
-        ("ALTER SUBSCRIPTION s DROP PUBLICATION p", Unknown()),
+        ("ALTER SUBSCRIPTION s ADD PUBLICATION p", UnknownEffect()),
+        ("ALTER SUBSCRIPTION s DROP PUBLICATION p", UnknownEffect()),
         ("ALTER SUBSCRIPTION s RENAME TO r", Transactional()),
         ("ALTER DATABASE x SET TABLESPACE y", Repeatable()),
         ("ALTER DATABASE x SET work_mem = 1", Transactional()),
@@ -116,12 +116,12 @@ def probe(text: str) -> Probe:
         ("UPDATE t SET a = 1", Transactional()),
         ("TRUNCATE t", Transactional()),
         ("CREATE TABLE t (a int)", Transactional()),
-        ("CALL p()", Unknown()),
+        ("CALL p()", UnknownEffect()),
         ("DO $$ BEGIN END $$", Transactional()),
-        ("DO $$ BEGIN COMMIT; END $$", Unknown()),
-        ("SELECT f()", Unknown()),
-        ("WITH x AS (DELETE FROM t RETURNING 1) SELECT * FROM x", Unknown()),
-        ("(SELECT 1)", Unknown()),
+        ("DO $$ BEGIN COMMIT; END $$", UnknownEffect()),
+        ("SELECT f()", UnknownEffect()),
+        ("WITH x AS (DELETE FROM t RETURNING 1) SELECT * FROM x", UnknownEffect()),
+        ("(SELECT 1)", UnknownEffect()),
     ],
 )
 def test_each_statement_says_how_its_effect_is_found(text: str, expected: Probe) -> None:
@@ -135,4 +135,4 @@ def test_a_long_name_is_truncated_like_in_the_catalog() -> None:
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_no_statement_that_refuses_a_transaction_is_overlooked(text: str) -> None:
-    assert probe(text) not in (Transactional(), SessionSetting(), Unknown())
+    assert probe(text) not in (Transactional(), SessionSetting(), UnknownEffect())
