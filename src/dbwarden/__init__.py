@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from dbwarden.operations.verify import verify as verify
     from dbwarden.operations.wait import WaitResult as WaitResult
     from dbwarden.operations.wait import wait as wait
-    from dbwarden.planning.judging import StatusResult as StatusResult
+    from dbwarden.planning.status_result import StatusResult as StatusResult
 
 __version__ = "0.1.0"
 
@@ -114,7 +114,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "operations.status": ("status",),
     "operations.verify": ("VerifyResult", "verify"),
     "operations.wait": ("WaitResult", "wait"),
-    "planning.judging": ("StatusResult",),
+    "planning.status_result": ("StatusResult",),
 }
 """The public names of each module."""
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from dbwarden.config import tenants as tenants_module
-from dbwarden.config.patterns import REFRESH_AFTER
 from dbwarden.config.registry import TENANT_OPTIONS
+from dbwarden.config.tenant_validation import REFRESH_AFTER
 
 
 def test_every_option_has_its_row_in_the_documentation() -> None:

@@ -19,7 +19,7 @@ from dbwarden.migration_history import DEFAULT_TABLE
 from dbwarden.types import Location
 
 if TYPE_CHECKING:
-    from dbwarden.config.patterns import PatternDraft
+    from dbwarden.config.tenant_validation import PatternDraft
 
 _URL, _DEV_URL = "database_url", "dev_database_url"
 _CONNECT_TIMEOUT = next(
@@ -122,7 +122,7 @@ def _draft(declaration: DatabaseDeclaration, root: Path) -> ConfigDraft:
 
 
 def _draft_of_tenants(declaration: TenantDeclaration, root: Path) -> ConfigDraft:
-    from dbwarden.config.patterns import read_pattern  # most projects have no tenants
+    from dbwarden.config.tenant_validation import read_pattern  # most projects have no tenants
 
     tenants = read_pattern(declaration, root)
     sample = _draft(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from dbwarden.dialects.base import PendingMigration, Step
-from dbwarden.dialects.writer import (
+from dbwarden.dialects.ledger_values import (
     LedgerValues,
     Value,
     Writer,

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from dbwarden.diff.changes import Change, Create, Rename, Renaming
-from dbwarden.diff.circles import break_cycles
 from dbwarden.diff.compare import compare
+from dbwarden.diff.cycles import break_cycles
 from dbwarden.diff.order import order
 from dbwarden.diff.partitioned_indexes import with_detached
 from dbwarden.diff.privileges import with_default_privileges

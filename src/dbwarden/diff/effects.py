@@ -6,7 +6,7 @@ from typing import assert_never
 
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
-from dbwarden.diff.circles import without_expressions
+from dbwarden.diff.cycles import without_expressions
 from dbwarden.diff.structure import expressions, ownership, parentage, replica_identity
 from dbwarden.schema import (
     OBJECT_KINDS,

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
 from dbwarden.diff.effects import Effects, effects, names
-from dbwarden.diff.families import (
+from dbwarden.diff.fold import fold_constraints
+from dbwarden.diff.graph import Graph
+from dbwarden.diff.inheritance_order import (
     COLUMNS,
     DROPPED,
     by_table,
@@ -17,8 +19,6 @@ from dbwarden.diff.families import (
     order_parents_and_children,
     order_partition_parts,
 )
-from dbwarden.diff.fold import fold_constraints
-from dbwarden.diff.graph import Graph
 from dbwarden.diff.privileges import default_privileges_last
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange

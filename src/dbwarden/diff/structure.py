@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from dbwarden.diff.circles import dropped_before_table
+from dbwarden.diff.cycles import dropped_before_table
 from dbwarden.schema import (
     RELATIONS,
     ROUTINES,

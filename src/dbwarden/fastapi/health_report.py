@@ -24,7 +24,7 @@ from dbwarden.fastapi.tenant_health import (
     with_tenants,
 )
 from dbwarden.operations.health import DatabaseHealth, Health, overall, public_sentence, unwell
-from dbwarden.planning.judging import StatusResult
+from dbwarden.planning.status_result import StatusResult
 
 TTL = 1.0
 """Seconds for which a probe is reused."""

@@ -19,7 +19,7 @@ from dbwarden.fastapi.state import Serving, forget, serving
 from dbwarden.fastapi.tracing import span
 from dbwarden.fleet import Limits, Outcome, OutcomeState, migrate_all, run
 from dbwarden.operations.check import findings_of
-from dbwarden.planning.judging import ProblemSeverity, StatusProblem, StatusResult
+from dbwarden.planning.status_result import ProblemSeverity, StatusProblem, StatusResult
 from dbwarden.types import DatabaseName
 
 Mode = Literal["check", "migrate", "none"]

@@ -30,7 +30,7 @@ from dbwarden.operations.health import DatabaseHealth, diagnose, unwell
 from dbwarden.operations.operation import migration_files, read_status
 from dbwarden.operations.replicas import read_with_primary
 from dbwarden.operations.status import judge_reading
-from dbwarden.planning.judging import StatusResult
+from dbwarden.planning.status_result import StatusResult
 from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import DatabaseName
 

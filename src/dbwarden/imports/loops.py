@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from dbwarden.dialects.authoring import Repeated
 from dbwarden.files.lexing import Lexis
-from dbwarden.imports.recorded import Recorded
+from dbwarden.imports.rendering import Recorded
 
 TIMES = 3
 """How often each statement gets a count that is made up."""

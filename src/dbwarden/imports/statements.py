@@ -10,7 +10,7 @@ from types import MappingProxyType
 from dbwarden.dialects.authoring import Repeated
 from dbwarden.files.lexing import Lexis, skip_gap
 from dbwarden.imports.loops import Sent, find_loops
-from dbwarden.imports.recorded import Literal, NoLiteral, Now, Recorded
+from dbwarden.imports.rendering import Literal, NoLiteral, Now, Recorded
 from dbwarden.printable import shorten
 
 _WORD = re.compile(r"[A-Za-z]+")

@@ -12,7 +12,7 @@ from dbwarden.migration_history import HistoryKind
 from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.foreign import Tool, read_foreign_state
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
-from dbwarden.operations.pending import fresh_migrations
+from dbwarden.operations.steps_to_run import fresh_migrations
 from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.planning.upgrading import plan_upgrade
 from dbwarden.types import DatabaseName

@@ -12,7 +12,7 @@ from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.operations.status import status_of
 from dbwarden.planning.backfill_progress import BackfillProgress
 from dbwarden.planning.foreign import ForeignState
-from dbwarden.planning.judging import ProblemCode, StatusProblem, StatusResult
+from dbwarden.planning.status_result import ProblemCode, StatusProblem, StatusResult
 from dbwarden.printable import shorten
 from dbwarden.types import DatabaseName
 

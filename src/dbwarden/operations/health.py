@@ -21,7 +21,7 @@ from dbwarden.errors import (
 )
 from dbwarden.operations.operation import operation
 from dbwarden.operations.status import status_of
-from dbwarden.planning.judging import ProblemSeverity, StatusProblem, StatusResult
+from dbwarden.planning.status_result import ProblemSeverity, StatusProblem, StatusResult
 from dbwarden.types import DatabaseName
 
 HealthStatus = Literal["ok", "degraded", "error"]

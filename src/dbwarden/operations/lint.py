@@ -19,7 +19,7 @@ from dbwarden.kinds import authoring_dialect_for
 from dbwarden.linting.changes import Retyped
 from dbwarden.linting.facts import FileFacts
 from dbwarden.linting.findings import LintFinding, LintSeverity
-from dbwarden.linting.judging import Choice, check_allowances, choose, judge
+from dbwarden.linting.running_rules import Choice, check_allowances, choose, judge
 from dbwarden.linting.sizes import LiveStats, parse_stats
 from dbwarden.operations.changed_files import changed_since as files_changed_since
 from dbwarden.operations.lint_fixes import Fix, fix_files

@@ -20,7 +20,7 @@ from dbwarden.files.parsing import decode
 from dbwarden.linting.facts import FileFacts
 from dbwarden.linting.findings import LintFinding
 from dbwarden.linting.fixes import apply, edit_for, place_of_edit
-from dbwarden.linting.judging import Choice, judge
+from dbwarden.linting.running_rules import Choice, judge
 from dbwarden.operations.migrations_folder import lock_folder
 from dbwarden.operations.operation import parse_file
 from dbwarden.schema import Schema

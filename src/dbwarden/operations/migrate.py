@@ -22,7 +22,7 @@ from dbwarden.operations.operation import (
     operation,
     refuse_read_only,
 )
-from dbwarden.operations.pending import fresh_migrations, resume_migration
+from dbwarden.operations.steps_to_run import fresh_migrations, resume_migration
 from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
 from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.planning.gating import refuse_waiting, waiting_for_backfills

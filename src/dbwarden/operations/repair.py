@@ -12,7 +12,7 @@ from dbwarden.files.migration import Migration
 from dbwarden.migration_history import DatabaseStatus, LedgerRow, State
 from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
-from dbwarden.operations.pending import direction_of
+from dbwarden.operations.steps_to_run import direction_of
 from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.types import DatabaseName, Version, format_version
 

@@ -13,7 +13,7 @@ from dbwarden.migration_history import DatabaseStatus
 from dbwarden.operations.fingerprints import record_outside_change, recording_failures
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, runs_of
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
-from dbwarden.operations.pending import resume_migration, rollback_migration
+from dbwarden.operations.steps_to_run import resume_migration, rollback_migration
 from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.planning.rolling_back import RollbackPlan, plan_rollback
 from dbwarden.types import DatabaseName

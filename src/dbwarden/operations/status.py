@@ -9,11 +9,11 @@ from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for
 from dbwarden.migration_history import DatabaseStatus
 from dbwarden.operations.operation import migration_files, operation
-from dbwarden.operations.pending import direction_of, resume_migration
 from dbwarden.operations.replicas import read_status_with_primary
+from dbwarden.operations.steps_to_run import direction_of, resume_migration
 from dbwarden.planning.comparing import HistoryComparison, compare
-from dbwarden.planning.judging import StatusResult, judge
 from dbwarden.planning.replicas import ReplicaStatus
+from dbwarden.planning.status_result import StatusResult, judge
 
 
 @operation("status")

@@ -7,7 +7,7 @@ from dbwarden.errors import BackfillUnfinished
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import BackfillRow, BackfillState
 from dbwarden.planning.comparing import HistoryComparison
-from dbwarden.planning.wording import command_line
+from dbwarden.planning.history_errors import command_line
 from dbwarden.types import Version, format_version
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dbwarden.errors import PhaseOrder
 from dbwarden.files.migration import Migration, Phase
 from dbwarden.planning.comparing import HistoryComparison
-from dbwarden.planning.wording import command_line
+from dbwarden.planning.history_errors import command_line
 
 
 def is_post(migration: Migration) -> bool:

@@ -21,7 +21,7 @@ from dbwarden.planning.comparing import (
     rollback_edited,
     version_of,
 )
-from dbwarden.planning.wording import (
+from dbwarden.planning.history_errors import (
     check_amount,
     command_line,
     display_name,

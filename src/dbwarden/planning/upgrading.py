@@ -8,8 +8,7 @@ from dbwarden.files.naming import parse_version
 from dbwarden.files.order import format_versions
 from dbwarden.migration_history import HistoryKind, State
 from dbwarden.planning.comparing import HistoryComparison, applied_rows, files_of, version_of
-from dbwarden.planning.phases import choose_phase
-from dbwarden.planning.wording import (
+from dbwarden.planning.history_errors import (
     advise_on_edit,
     check_amount,
     command_line,
@@ -17,6 +16,7 @@ from dbwarden.planning.wording import (
     missing_file_error,
     partial_without_file_error,
 )
+from dbwarden.planning.phases import choose_phase
 from dbwarden.types import Version, format_version
 
 

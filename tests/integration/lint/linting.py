@@ -9,7 +9,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import parse
 from dbwarden.linting.findings import LintFinding
-from dbwarden.linting.judging import Choice, check_allowances, judge
+from dbwarden.linting.running_rules import Choice, check_allowances, judge
 from dbwarden.operations.lint import Linter
 from tests.integration.lint.cases import NAMING
 

@@ -13,11 +13,11 @@ import pytest
 import dbwarden
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.postgresql.migrate.connecting import application_name
 from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import (
     AccessDenied,
     ConnectError,

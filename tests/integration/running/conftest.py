@@ -14,7 +14,7 @@ from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for
 from dbwarden.migration_history import LedgerRow
 from dbwarden.operations.operation import migration_files
-from dbwarden.operations.pending import fresh_migrations, resume_migration, rollback_migration
+from dbwarden.operations.steps_to_run import fresh_migrations, resume_migration, rollback_migration
 from tests.conftest import MakeConfig
 
 

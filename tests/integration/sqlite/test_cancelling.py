@@ -9,12 +9,12 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
+from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.sqlite.migrate import threads
 from dbwarden.dialects.sqlite.migrate.connection import SQLiteConnection
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import StatementFailed
 from dbwarden.migration_history import State
 from tests.integration.sqlite.conftest import Project, live_rows

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dbwarden.fastapi.lifespan import Startup, is_harmless
-from dbwarden.planning.judging import ProblemCode, StatusProblem
+from dbwarden.planning.status_result import ProblemCode, StatusProblem
 
 
 @pytest.mark.parametrize(

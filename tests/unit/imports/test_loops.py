@@ -6,7 +6,7 @@ import pytest
 from dbwarden.dialects.authoring import Repeated
 from dbwarden.files.lexing import POSTGRESQL
 from dbwarden.imports.loops import TIMES, Sent, counts_to_try, find_loops
-from dbwarden.imports.recorded import Recorded
+from dbwarden.imports.rendering import Recorded
 
 BATCH = "UPDATE a SET b = 1 WHERE id IN (SELECT id FROM a WHERE b = 7 LIMIT 500)"
 OTHER = "DELETE FROM c"

@@ -9,7 +9,7 @@ from dbwarden.dialects.postgresql.scratch.authoring_dialect import NOW
 from dbwarden.dialects.postgresql.sql.loops import repeat
 from dbwarden.dialects.postgresql.sql.quoting import value_literal
 from dbwarden.files.lexing import POSTGRESQL
-from dbwarden.imports.recorded import Instant, Recorded
+from dbwarden.imports.rendering import Instant, Recorded
 from dbwarden.imports.statements import Rules, Script, script_of
 
 RULES = Rules(

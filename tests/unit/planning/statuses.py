@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dbwarden.migration_history import DatabaseStatus, HistoryKind, LedgerRow, ReplicaState, State
-from dbwarden.planning.judging import StatusResult
 from dbwarden.planning.replicas import ReplicaStatus
+from dbwarden.planning.status_result import StatusResult
 from dbwarden.types import Checksum, DatabaseName
 
 PRIMARY = DatabaseName("primary")

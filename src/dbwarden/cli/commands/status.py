@@ -7,8 +7,8 @@ from dbwarden.cli.run import ResultTable, bad_cell, ok_cell, report, results_of,
 from dbwarden.cli.selection import select
 from dbwarden.cli.style import Cell, shorten
 from dbwarden.operations.status import status as status_one
-from dbwarden.planning.judging import StatusResult
 from dbwarden.planning.replicas import ReplicaStatus
+from dbwarden.planning.status_result import StatusResult
 
 
 async def status(*, options: FleetOptions = FleetOptions()) -> int:

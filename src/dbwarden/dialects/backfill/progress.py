@@ -9,7 +9,7 @@ from typing import Any
 from dbwarden.dialects.backfill.keys import KeyValues, NextRows, TableKey
 from dbwarden.dialects.backfill.work import BackfillWork
 from dbwarden.dialects.ledger_rows import LedgerRows, backfills_of
-from dbwarden.dialects.writer import LedgerValues, Value, writer_columns
+from dbwarden.dialects.ledger_values import LedgerValues, Value, writer_columns
 from dbwarden.migration_history import BackfillRow, BackfillState
 from dbwarden.types import Checksum
 

@@ -14,7 +14,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase, ScratchServer
 from dbwarden.errors import ImportFailed, UsageError
 from dbwarden.imports.process import Child, last_lines, start_child
-from dbwarden.imports.recorded import Recorded
+from dbwarden.imports.rendering import Recorded
 from dbwarden.kinds import authoring_dialect_for
 from dbwarden.types import DialectName
 

@@ -15,7 +15,7 @@ from dbwarden.imports.alembic.project import (
 )
 from dbwarden.imports.file_text import ImportedFile
 from dbwarden.imports.loops import TIMES, counts_to_try
-from dbwarden.imports.recorded import Recorded
+from dbwarden.imports.rendering import Recorded
 from dbwarden.imports.schemas import describe, read_schema
 from dbwarden.imports.statements import Rules, script_of
 from dbwarden.schema import Schema

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Any, LiteralString, Protocol
 
-from dbwarden.dialects.postgresql.catalog.asking import plan_queries
 from dbwarden.dialects.postgresql.catalog.building import build_schema
+from dbwarden.dialects.postgresql.catalog.query_order import plan_queries
 from dbwarden.dialects.postgresql.catalog.rows import CatalogRow, CatalogRows
 from dbwarden.schema import QualifiedName, Schema
 

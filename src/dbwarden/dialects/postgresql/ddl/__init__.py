@@ -7,6 +7,7 @@ from dbwarden.dialects.postgresql.ddl.bodies import (
     routines_to_leave_unchecked,
     with_unchecked_bodies,
 )
+from dbwarden.dialects.postgresql.ddl.column_renames_in_use import renaming
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements, context
 from dbwarden.dialects.postgresql.ddl.filling import filling
 from dbwarden.dialects.postgresql.ddl.moves import find_moves
@@ -17,15 +18,14 @@ from dbwarden.dialects.postgresql.ddl.objects import (
     rename,
     rename_value,
 )
-from dbwarden.dialects.postgresql.ddl.old_names import (
+from dbwarden.dialects.postgresql.ddl.online import online, serving
+from dbwarden.dialects.postgresql.ddl.retyping import retyping
+from dbwarden.dialects.postgresql.ddl.stages import with_stages
+from dbwarden.dialects.postgresql.ddl.table_renames_in_use import (
     old_names,
     refuse_in_place,
     refuse_with_backfills,
 )
-from dbwarden.dialects.postgresql.ddl.online import online, serving
-from dbwarden.dialects.postgresql.ddl.renaming import renaming
-from dbwarden.dialects.postgresql.ddl.retyping import retyping
-from dbwarden.dialects.postgresql.ddl.stages import with_stages
 from dbwarden.dialects.postgresql.ddl.types import commit_new_values, rebuild_type
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dbwarden.dialects.postgresql.ddl.names import qualified, sequence_of
 from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
-from dbwarden.diff.circles import dropped_before_table
+from dbwarden.diff.cycles import dropped_before_table
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import RenderOptions, Sql
 from dbwarden.diff.temporary_names import original_names

@@ -13,6 +13,7 @@ import asyncpg
 from dbwarden.config.libpq import asyncpg_arguments, unreadable_files
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.postgresql.migrate.connect_errors import (
     connect_failure,
     is_startup_refusal,
@@ -22,7 +23,6 @@ from dbwarden.dialects.postgresql.migrate.connect_errors import (
 from dbwarden.dialects.postgresql.migrate.retrying import while_full
 from dbwarden.dialects.postgresql.migrate.session import Session
 from dbwarden.dialects.postgresql.sql.quoting import plain_name
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectError
 from dbwarden.secrets import Secret, without_frames
 from dbwarden.types import LONGEST_NAME

@@ -2,8 +2,8 @@
 
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.ledger_rows import COLUMNS, LedgerRows, backfills_of, columns_sql
+from dbwarden.dialects.ledger_values import Value
 from dbwarden.dialects.postgresql.sql.quoting import literal
-from dbwarden.dialects.writer import Value
 from dbwarden.migration_history import LedgerRow
 from dbwarden.quoting import quoted
 

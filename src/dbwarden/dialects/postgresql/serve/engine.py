@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.postgresql.migrate.connecting import (
     CONNECT_FAILURES,
     application_name,
@@ -31,7 +32,6 @@ from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress
 from dbwarden.dialects.postgresql.migrate.parse_status import Lines
 from dbwarden.dialects.postgresql.migrate.session import BROKEN, ServerRefused
 from dbwarden.dialects.postgresql.migrate.status_query import read_status
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectionLost, DBWardenError, TimedOut, TooManyConnections
 from dbwarden.migration_history import DatabaseStatus
 from dbwarden.secrets import redact

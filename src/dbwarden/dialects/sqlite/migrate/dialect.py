@@ -4,12 +4,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.sqlite.migrate.connection import SQLiteConnection, opened
 from dbwarden.dialects.sqlite.migrate.create_database import create_database
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.sql import splitting
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, ReadOnlyDatabase
 from dbwarden.types import DialectName
 

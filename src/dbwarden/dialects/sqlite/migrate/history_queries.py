@@ -11,8 +11,8 @@ from typing import Any
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.ledger_rows import COLUMNS, FINGERPRINTS, columns_sql
+from dbwarden.dialects.ledger_values import Value
 from dbwarden.dialects.sqlite.migrate.opening import find_table
-from dbwarden.dialects.writer import Value
 from dbwarden.errors import LedgerError
 from dbwarden.migration_history import (
     BackfillRow,

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.ledger_rows import LedgerRows
+from dbwarden.dialects.ledger_values import Value, Writer
 from dbwarden.dialects.sqlite.sql.quoting import literal
-from dbwarden.dialects.writer import Value, Writer
 from dbwarden.quoting import quoted
 
 

@@ -7,11 +7,11 @@ from typing import Protocol, TypeVar
 
 from dbwarden.dialects.base import PendingMigration, Step
 from dbwarden.dialects.ledger_rows import StepRecords
+from dbwarden.dialects.ledger_values import Value
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
 from dbwarden.dialects.sqlite.migrate.history_rows import rows_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
-from dbwarden.dialects.writer import Value
 from dbwarden.errors import DBWardenError
 
 T = TypeVar("T")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import ForeignHistory
+from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger, open_backfills
 from dbwarden.dialects.sqlite.migrate.lock import FIRST_PAUSE, LONGEST_PAUSE, LockFile
@@ -26,7 +27,6 @@ from dbwarden.dialects.sqlite.migrate.opening import (
 )
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.waiting import backoff
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.migration_history import (
     DatabaseStatus,

@@ -10,8 +10,9 @@ import anyio
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import Repeated, ScratchDatabase, TimeUnit
+from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
-from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
+from dbwarden.dialects.sqlite.catalog.name_case import adopt_capitals
 from dbwarden.dialects.sqlite.ddl import render
 from dbwarden.dialects.sqlite.migrate.connection import opened
 from dbwarden.dialects.sqlite.migrate.opening import target_of
@@ -20,7 +21,6 @@ from dbwarden.dialects.sqlite.migrate.threads import run_interruptible
 from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchServer, version
 from dbwarden.dialects.sqlite.scratch.synonyms import replace_synonyms
 from dbwarden.dialects.sqlite.sql.quoting import value_literal
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, UnsupportedChange
 from dbwarden.linting.facts import StatementFacts
 from dbwarden.linting.sizes import LiveStats, TableSize

@@ -23,6 +23,7 @@ from dbwarden.dialects.backfill.code import work_of_steps
 from dbwarden.dialects.backfill.running import Backfills
 from dbwarden.dialects.backfill.work import whole_table
 from dbwarden.dialects.base import PendingMigration, Step
+from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.sqlite.backfill.store import SQLiteBatches
 from dbwarden.dialects.sqlite.catalog import read_schema
 from dbwarden.dialects.sqlite.migrate.opening import Target
@@ -40,7 +41,6 @@ from dbwarden.dialects.sqlite.scratch.synonyms import normalize
 from dbwarden.dialects.sqlite.scratch.tracing import Tracer
 from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
-from dbwarden.dialects.writer import Writer
 from dbwarden.errors import (
     DBWardenError,
     MigrationFileError,

@@ -9,7 +9,7 @@ from dbwarden.migration_history import LockHolder
 from dbwarden.operations.check import findings_of
 from dbwarden.operations.health import diagnose
 from dbwarden.planning.comparing import compare
-from dbwarden.planning.judging import StatusResult, judge
+from dbwarden.planning.status_result import StatusResult, judge
 from tests.unit.planning.histories import PRIMARY, file, row
 from tests.unit.planning.statuses import NOW, reading, replica_status, status
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from dbwarden import telemetry
-from dbwarden.authoring.prove.application import Application
+from dbwarden.authoring.prove.deployment import Application
 from dbwarden.authoring.prove.lost_writes import Done, failure
 from dbwarden.authoring.prove.quiet_run import (
     ExpectedRows,

@@ -8,7 +8,7 @@ from dbwarden.dialects.postgresql.scratch.authoring_dialect import NOW
 from dbwarden.dialects.postgresql.sql.quoting import value_literal as postgresql
 from dbwarden.dialects.sqlite.sql.quoting import value_literal as sqlite
 from dbwarden.files.lexing import POSTGRESQL, SQLITE
-from dbwarden.imports.recorded import NoLiteral, Recorded
+from dbwarden.imports.rendering import NoLiteral, Recorded
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from dbwarden.dialects.postgresql.ddl.column_renames_in_use import refusal
 from dbwarden.dialects.postgresql.ddl.context import Context
 from dbwarden.dialects.postgresql.ddl.moves import late_readers
 from dbwarden.dialects.postgresql.ddl.names import columns
 from dbwarden.dialects.postgresql.ddl.objects import rename
 from dbwarden.dialects.postgresql.ddl.online import Planned, Replaced, in_stage, serving
-from dbwarden.dialects.postgresql.ddl.renaming import refusal
 from dbwarden.dialects.postgresql.sql.quoting import text_literal
 from dbwarden.diff.changes import Change, Drop, Rename
 from dbwarden.diff.statements import PlannedStatement, Sql, Stage

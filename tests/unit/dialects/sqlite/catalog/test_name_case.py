@@ -1,6 +1,6 @@
 """Names that differ in capitals only."""
 
-from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
+from dbwarden.dialects.sqlite.catalog.name_case import adopt_capitals
 from dbwarden.schema import Check, Trigger, View
 from tests.unit.dialects.sqlite.catalog.reading import read
 
