@@ -7,9 +7,9 @@ The public API is importable from here. Names are imported on first access, so t
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dbwarden.config.database_config import DatabaseConfig as DatabaseConfig
     from dbwarden.config.loading import Project as Project
     from dbwarden.config.loading import load_project as load_project
-    from dbwarden.config.model import DatabaseConfig as DatabaseConfig
     from dbwarden.errors import DBWardenError as DBWardenError
     from dbwarden.fleet import Outcome as Outcome
     from dbwarden.fleet import OutcomeState as OutcomeState
@@ -77,7 +77,7 @@ __version__ = "0.1.0"
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "config.loading": ("Project", "load_project"),
-    "config.model": ("DatabaseConfig",),
+    "config.database_config": ("DatabaseConfig",),
     "errors": ("DBWardenError",),
     "fleet": ("Outcome", "OutcomeState", "migrate_all"),
     "imports.alembic.project": ("AlembicOptions",),

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.config.loading import load_project
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.registry import (
     DatabaseDeclaration,
     DatabaseOptions,

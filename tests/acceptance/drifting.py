@@ -4,7 +4,7 @@ from dbwarden.operations.drift_check import find_drift
 from dbwarden.operations.history import history
 from dbwarden.operations.operation import migration_files, read_status
 from dbwarden.planning.comparing import compare
-from dbwarden.planning.fingerprints import OutsideChange
+from dbwarden.planning.outside_changes import OutsideChange
 from tests.acceptance.project import Project
 
 

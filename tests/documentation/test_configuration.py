@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dbwarden.config import libpq
+from dbwarden.config.database_config import OPTIONS, DatabaseConfig
 from dbwarden.config.loading import load_project
-from dbwarden.config.model import OPTIONS, DatabaseConfig
 from dbwarden.config.names import RESERVED
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()

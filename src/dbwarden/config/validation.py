@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbwarden.config.checks import ValueProblem
+from dbwarden.config.database_config import OPTIONS, URL_KINDS, DatabaseConfig, contradicting_time
 from dbwarden.config.libpq import namespace_of
-from dbwarden.config.model import OPTIONS, URL_KINDS, DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean, suggest_keywords
-from dbwarden.config.options import EMBEDDED
+from dbwarden.config.option import EMBEDDED
 from dbwarden.config.project import Declared
 from dbwarden.config.registry import TENANT_OPTIONS, DatabaseDeclaration, TenantDeclaration
 from dbwarden.config.tenants import FIELD, SAMPLE, Pattern, TenantFamily

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dbwarden.fastapi.failures import install_error_handlers as install_error_handlers
-    from dbwarden.fastapi.health import DBWardenHealthRouter as DBWardenHealthRouter
+    from dbwarden.fastapi.health_router import DBWardenHealthRouter as DBWardenHealthRouter
     from dbwarden.fastapi.lifespan import dbwarden_lifespan as dbwarden_lifespan
     from dbwarden.fastapi.lifespan import migration_context as migration_context
     from dbwarden.fastapi.page import DBWardenStatusPage as DBWardenStatusPage

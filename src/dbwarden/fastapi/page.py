@@ -14,9 +14,8 @@ import anyio.to_thread
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.errors import DBWardenError, UnknownDatabase
-from dbwarden.fastapi.health import Authorize
 from dbwarden.fastapi.health_report import (
     ANSWERED_WITHIN,
     DEADLINE,
@@ -28,6 +27,7 @@ from dbwarden.fastapi.health_report import (
     probe_all,
     status_fields,
 )
+from dbwarden.fastapi.health_router import Authorize
 from dbwarden.fastapi.probing import ProbeResult
 from dbwarden.fastapi.state import Serving, serving
 from dbwarden.fastapi.tenant_health import known_families, sample

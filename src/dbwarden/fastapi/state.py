@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
+from dbwarden.config.database_config import DatabaseConfig, UrlSource
 from dbwarden.config.loading import load_project
-from dbwarden.config.model import DatabaseConfig, UrlSource
 from dbwarden.config.project import Project
 from dbwarden.config.threads import in_own_thread
 from dbwarden.config.urls import parse_url

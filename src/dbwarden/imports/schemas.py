@@ -2,7 +2,7 @@
 
 from dbwarden.authoring.collect.foreign_histories import is_ledger
 from dbwarden.authoring.labels import display_name, unique
-from dbwarden.authoring.prove.proof import differences
+from dbwarden.authoring.prove.verdict import differences
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.authoring.subsets import without_tables
 from dbwarden.dialects.authoring import ScratchDatabase

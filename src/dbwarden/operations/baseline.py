@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.dialects.base import Connection, PendingMigration
 from dbwarden.errors import HistoryError, UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import HistoryKind
-from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.foreign import Tool, read_foreign_state
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
+from dbwarden.operations.outside_changes import record_outside_change
 from dbwarden.operations.steps_to_run import fresh_migrations
 from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.planning.upgrading import plan_upgrade

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.config.embedded import ADDRESS, address_of, is_listening, url_in
-from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.options import EMBEDDED
+from dbwarden.config.option import EMBEDDED
 from dbwarden.errors import UsageError
 from dbwarden.files.disk import open_private, write_private
 from dbwarden.files.locks import wait_for_lock

@@ -14,10 +14,10 @@ from dbwarden.authoring.collect.set_up import SetUp, set_up_of
 from dbwarden.authoring.collect.unmanaged_objects import unmanaged
 from dbwarden.authoring.compare.comparison import independent, read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut
-from dbwarden.authoring.prove.proof import differences
+from dbwarden.authoring.prove.verdict import differences
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.models_code import is_serial, module
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.diff import diff
 from dbwarden.errors import NotProven, UsageError
 from dbwarden.operations.operation import operation

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.migration_history import LedgerRow
 from dbwarden.operations.operation import dialect_of, operation
-from dbwarden.planning.fingerprints import OutsideChange, outside_changes
+from dbwarden.planning.outside_changes import OutsideChange, outside_changes
 from dbwarden.types import DatabaseName
 
 NEWEST = 100

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from dbwarden.config.names import problem_of_name
-from dbwarden.config.options import EMBEDDED
+from dbwarden.config.option import EMBEDDED
 from dbwarden.config.urls import EMBEDDED_KIND, parse_url, url_class
 from dbwarden.errors import UsageError
 from dbwarden.operations import init_texts as texts

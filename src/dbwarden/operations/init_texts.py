@@ -2,7 +2,7 @@
 
 import json
 
-from dbwarden.config.options import EMBEDDED
+from dbwarden.config.option import EMBEDDED
 from dbwarden.types import DialectName
 
 _CONFIGURATION = '''\

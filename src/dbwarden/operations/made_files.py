@@ -7,9 +7,9 @@ from pathlib import Path
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.compare.user_choices import Answers
 from dbwarden.authoring.generate.file_set import SetFile
-from dbwarden.authoring.prove.proof import Proof, verdict
 from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.prove.rewrites import EXPECTED, refuse_rewrites
+from dbwarden.authoring.prove.verdict import Proof, verdict
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.authoring.write.header_notes import (
     failure_on_rows,
@@ -18,7 +18,7 @@ from dbwarden.authoring.write.header_notes import (
     notes_of,
 )
 from dbwarden.authoring.write.migration_text import Header, SetPlace, lock_lines, migration_text
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.errors import NotProven
 from dbwarden.files.declarations import covers
 from dbwarden.files.folder import next_version

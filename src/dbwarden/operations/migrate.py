@@ -8,12 +8,11 @@ from typing import Literal
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, StatementFailed
 from dbwarden.files.migration import Migration, Phase
 from dbwarden.migration_history import DatabaseStatus
-from dbwarden.operations.fingerprints import record_outside_change, recording_failures
 from dbwarden.operations.operation import (
     dialect_of,
     files_once,
@@ -22,6 +21,7 @@ from dbwarden.operations.operation import (
     operation,
     refuse_read_only,
 )
+from dbwarden.operations.outside_changes import record_outside_change, recording_failures
 from dbwarden.operations.steps_to_run import fresh_migrations, resume_migration
 from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
 from dbwarden.planning.comparing import HistoryComparison, compare

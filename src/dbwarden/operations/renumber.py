@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.errors import (
     ConnectError,
     MigrationFileError,

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.dialects.base import Dialect, steps_checksum
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import DatabaseStatus, LedgerRow, State
-from dbwarden.operations.fingerprints import record_outside_change
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
+from dbwarden.operations.outside_changes import record_outside_change
 from dbwarden.operations.steps_to_run import direction_of
 from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.types import DatabaseName, Version, format_version

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from dbwarden import telemetry
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.errors import HistoryError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import DatabaseStatus
-from dbwarden.operations.fingerprints import record_outside_change, recording_failures
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, runs_of
 from dbwarden.operations.operation import dialect_of, migration_files, operation, refuse_read_only
+from dbwarden.operations.outside_changes import record_outside_change, recording_failures
 from dbwarden.operations.steps_to_run import resume_migration, rollback_migration
 from dbwarden.planning.comparing import HistoryComparison, compare
 from dbwarden.planning.rolling_back import RollbackPlan, plan_rollback

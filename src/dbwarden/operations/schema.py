@@ -9,11 +9,11 @@ from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.compare.comparison import SchemaComparison, read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut, buildable, names_of, unbuildable
 from dbwarden.authoring.generate.plan import Plan, PlanRequest, plan
-from dbwarden.authoring.prove.proof import Verdict
 from dbwarden.authoring.prove.proving import prove
+from dbwarden.authoring.prove.verdict import Verdict
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, Note, migration_text, section_lines
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.dialects.base import Connection
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_names

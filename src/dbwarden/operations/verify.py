@@ -8,7 +8,6 @@ from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.labels import display_name
 from dbwarden.authoring.prove.concurrent_writes import prove_writes
-from dbwarden.authoring.prove.proof import Verdict, differences
 from dbwarden.authoring.prove.quiet_run import MigrationSet
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
@@ -18,8 +17,9 @@ from dbwarden.authoring.prove.row_trials import (
     try_rows,
     type_change_effects,
 )
+from dbwarden.authoring.prove.verdict import Verdict, differences
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.errors import DBWardenError, NotProven, ScratchRefused
 from dbwarden.files.declarations import covers

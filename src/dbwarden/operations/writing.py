@@ -17,8 +17,8 @@ from dbwarden.authoring.generate.earlier_expressions import find_expressions
 from dbwarden.authoring.generate.file_set import split
 from dbwarden.authoring.generate.plan import Plan, PlanRequest, decide, plan
 from dbwarden.authoring.labels import unique
-from dbwarden.authoring.prove.proof import Proof, Verdict
 from dbwarden.authoring.prove.rewrites import find_rewritten
+from dbwarden.authoring.prove.verdict import Proof, Verdict
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.diff import differ
 from dbwarden.errors import DBWardenError, NotProven, ScratchRefused

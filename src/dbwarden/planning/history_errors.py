@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dbwarden.errors import MissingMigration, PartialMigration, UsageError
+from dbwarden.errors import ChangedMigration, MissingMigration, PartialMigration, UsageError
 from dbwarden.files.backfills import advise_on_edited_backfill
 from dbwarden.files.order import format_versions
 from dbwarden.migration_history import LedgerRow
@@ -39,7 +39,26 @@ def missing_file_error(history: HistoryComparison, rows: Sequence[LedgerRow]) ->
     )
 
 
-def advise_on_edit(history: HistoryComparison, keys: Sequence[str]) -> str:
+def changed_file_error(history: HistoryComparison) -> ChangedMigration:
+    """Return the error for applied migrations whose files have other checksums."""
+    first = history.changed[0]
+    upgrade = first.row.upgrade_checksum != first.migration.upgrade.checksum
+    section = first.migration.upgrade if upgrade else first.migration.rollback
+    what = "upgrade" if upgrade else "rollback"
+    others = [item.migration.version for item in history.changed[1:] if item.migration.version]
+    also = (
+        f"; so {'was' if len(others) == 1 else 'were'} {format_versions(others)}" if others else ""
+    )
+    unfinished = first.row.key in history.backfilling
+    when = "while its backfill is unfinished" if unfinished else "after it was applied"
+    return ChangedMigration(
+        f"{display_name(first.row)} was edited {when}: its {what}{also}",
+        location=first.migration.at(section.line if section else None),
+        next_step=_advise_on_edit(history, [item.row.key for item in history.changed]),
+    )
+
+
+def _advise_on_edit(history: HistoryComparison, keys: Sequence[str]) -> str:
     """Return the next steps for applied migrations that were edited, the recommended one first."""
     if unfinished := [key for key in keys if key in history.backfilling]:
         return advise_on_edited_backfill(unfinished[0], history.database)

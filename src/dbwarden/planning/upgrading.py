@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from dbwarden.errors import ChangedMigration, OutOfOrder, PartialMigration, UsageError
+from dbwarden.errors import OutOfOrder, PartialMigration, UsageError
 from dbwarden.files.migration import Migration, Phase
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import format_versions
 from dbwarden.migration_history import HistoryKind, State
 from dbwarden.planning.comparing import HistoryComparison, applied_rows, files_of, version_of
 from dbwarden.planning.history_errors import (
-    advise_on_edit,
+    changed_file_error,
     check_amount,
     command_line,
     display_name,
@@ -134,7 +134,7 @@ def refuse_unclear(history: HistoryComparison) -> None:
         PartialMigration: A migration stopped partway, and an upgrade cannot resume it.
     """
     if history.changed:
-        raise _changed_error(history)
+        raise changed_file_error(history)
     if history.missing:
         raise missing_file_error(history, history.missing)
     for row, migration in history.partial:
@@ -146,21 +146,3 @@ def refuse_unclear(history: HistoryComparison) -> None:
                 location=migration.at(),
                 next_step="Finish it with: " + command_line(history, "rollback"),
             )
-
-
-def _changed_error(history: HistoryComparison) -> ChangedMigration:
-    first = history.changed[0]
-    upgrade = first.row.upgrade_checksum != first.migration.upgrade.checksum
-    section = first.migration.upgrade if upgrade else first.migration.rollback
-    what = "upgrade" if upgrade else "rollback"
-    others = [item.migration.version for item in history.changed[1:] if item.migration.version]
-    also = (
-        f"; so {'was' if len(others) == 1 else 'were'} {format_versions(others)}" if others else ""
-    )
-    unfinished = first.row.key in history.backfilling
-    when = "while its backfill is unfinished" if unfinished else "after it was applied"
-    return ChangedMigration(
-        f"{display_name(first.row)} was edited {when}: its {what}{also}",
-        location=first.migration.at(section.line if section else None),
-        next_step=advise_on_edit(history, [item.row.key for item in history.changed]),
-    )

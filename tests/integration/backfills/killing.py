@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 import dbwarden
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 
 CONFIGURATION = """
 from dbwarden import database_config

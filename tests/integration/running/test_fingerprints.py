@@ -8,7 +8,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.config.project import Project
 from dbwarden.errors import StatementFailed
 from dbwarden.operations.backfill import backfill
@@ -17,7 +17,7 @@ from dbwarden.operations.history import history
 from dbwarden.operations.migrate import migrate
 from dbwarden.operations.repair import repair
 from dbwarden.operations.rollback import rollback
-from dbwarden.planning.fingerprints import OutsideChange
+from dbwarden.planning.outside_changes import OutsideChange
 from dbwarden.types import DatabaseName
 from tests.integration.running.conftest import rows, write, write_tables
 

@@ -10,8 +10,8 @@ import pytest
 
 from dbwarden.config import checks
 from dbwarden.config.checks import ValueProblem
-from dbwarden.config.model import OPTIONS, DatabaseConfig
-from dbwarden.config.options import Option
+from dbwarden.config.database_config import OPTIONS, DatabaseConfig
+from dbwarden.config.option import Option
 from dbwarden.config.registry import (
     TENANT_OPTIONS,
     DatabaseDeclaration,

@@ -8,7 +8,6 @@ from dbwarden import telemetry
 from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.prove.concurrent_writes import prove_writes
-from dbwarden.authoring.prove.proof import Proof, must_equal
 from dbwarden.authoring.prove.quiet_run import MigrationSet
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
@@ -16,6 +15,7 @@ from dbwarden.authoring.prove.row_trials import (
     try_filled,
     with_touched_tables,
 )
+from dbwarden.authoring.prove.verdict import Proof, must_equal
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.dialects.authoring import TracedStatement
 from dbwarden.files.migration import Migration

@@ -6,8 +6,8 @@ from dbwarden.authoring.compare.fills import flag, unfilled_of
 from dbwarden.authoring.compare.renames import new_labels
 from dbwarden.authoring.compare.user_choices import by_new_names
 from dbwarden.authoring.generate.plan import Plan
-from dbwarden.authoring.prove.proof import Proof
 from dbwarden.authoring.prove.row_trials import by_table
+from dbwarden.authoring.prove.verdict import Proof
 from dbwarden.authoring.write.migration_text import Note
 from dbwarden.files.declarations import covers
 from dbwarden.files.directives import declare

@@ -13,7 +13,7 @@ from dbwarden.cli.style import Cell, duration, pluralize
 from dbwarden.migration_history import LedgerRow, State
 from dbwarden.operations.history import NEWEST, HistoryResult
 from dbwarden.operations.history import history as history_one
-from dbwarden.planning.fingerprints import OutsideChange
+from dbwarden.planning.outside_changes import OutsideChange
 
 
 async def history(

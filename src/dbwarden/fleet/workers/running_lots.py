@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 from dbwarden import __version__, telemetry
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.config.loading import load_project
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.project import Project
 from dbwarden.config.threads import in_own_thread
 from dbwarden.errors import DBWardenError, UnknownDatabase, UsageError

@@ -10,8 +10,8 @@ import anyio
 import anyio.to_thread
 import asyncpg
 
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.config.libpq import asyncpg_arguments, unreadable_files
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.postgresql.migrate.connect_errors import (

@@ -1,8 +1,8 @@
 """Read and record the fingerprint of the schema over the connection that holds the lock."""
 
 from dbwarden import telemetry
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.config.libpq import namespace_of
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate import history_rows
 from dbwarden.dialects.postgresql.migrate.batching import milliseconds
 from dbwarden.dialects.postgresql.migrate.fingerprint_query import (

@@ -4,6 +4,9 @@ Waiting inside ``pg_advisory_lock()`` would deadlock with CREATE INDEX CONCURREN
 that holds the lock, because CONCURRENTLY waits for the transaction of the waiting statement.
 Between two polls there is no open transaction.
 
+A free lock takes no round trip of its own: the first query of a connection takes it, and the last
+one releases it (``claim_sql`` and ``release_sql`` in ``history_queries.py``).
+
 The lock belongs to the session, so a migrator needs one session from beginning to end. A pooler in
 transaction mode assigns each transaction to any session, so that two migrators could hold the lock
 at once.
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LOCK_CLASS,
     LedgerAddress,

@@ -1,7 +1,7 @@
 """Name and create the default namespace of a scratch database. Pure."""
 
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.config.libpq import namespace_of
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.quoting import quoted
 
 

@@ -11,8 +11,8 @@ import anyio
 import anyio.to_thread
 import asyncpg
 
+from dbwarden.config.database_config import DatabaseConfig
 from dbwarden.config.libpq import search_path
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import (
     Expression,
     ScratchAddress,

@@ -7,7 +7,7 @@ from dbwarden import telemetry
 from dbwarden.dialects.base import Connection
 from dbwarden.errors import ConnectionLost, DBWardenError
 from dbwarden.migration_history import DatabaseStatus
-from dbwarden.planning.fingerprints import changed_since
+from dbwarden.planning.outside_changes import changed_since
 
 
 async def record_outside_change(connection: Connection, reading: DatabaseStatus) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from dbwarden.config import checks
 from dbwarden.config.embedded import embedded_url
-from dbwarden.config.options import EMBEDDED, Option
+from dbwarden.config.option import EMBEDDED, Option
 from dbwarden.config.urls import DatabaseURL, read_url, read_url_once
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.migration_history import DEFAULT_TABLE

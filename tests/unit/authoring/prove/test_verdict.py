@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbwarden.authoring.prove.proof import verdict
+from dbwarden.authoring.prove.verdict import verdict
 
 
 @pytest.mark.parametrize(
