@@ -1,6 +1,7 @@
 """Apply pending migrations."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -176,13 +177,19 @@ class _Run:
                 moved = replace(self, files=await migration_files(self.config))
                 return await moved._upgrade_under_lock()
             if reading.rows is None and self.check_drift is None and not _any_backfill(pending):
-                try:
-                    async with recording_failures(self.connection):
-                        await self.connection.run_first(pending, _report_applied)
-                    return self._result(await self.connection.read_last(), pending)
-                except LedgerAppeared:
-                    pass  # read it under the lock
+                with suppress(LedgerAppeared):
+                    return await self._upgrade_first(pending)
             return await self._upgrade_under_lock()
+
+    async def _upgrade_first(self, pending: Sequence[PendingMigration]) -> MigrateResult:
+        """Run *pending* in a database that had no ledger when they were chosen.
+
+        Raises:
+            LedgerAppeared: Another migrator created one before the lock was held; nothing ran.
+        """
+        async with recording_failures(self.connection):
+            await self.connection.run_first(pending, _report_applied)
+        return self._result(await self.connection.read_last(), pending)
 
     async def _upgrade_under_lock(self) -> MigrateResult:
         connection = self.connection

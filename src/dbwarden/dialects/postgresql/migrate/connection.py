@@ -73,29 +73,34 @@ class PostgresConnection:
         Raises:
             LedgerError: The ledger cannot be read, or the table is not a ledger.
         """
-        pid = self._session.backend_pid
-        side_effect = read_only_sql(pid) if self._read_only else "NULL"
-        if not claim or self._lock.held or self._read_only:
-            if not self._lock.held:
-                return (await self._read_status(StatusQuery(side_effect_sql=side_effect))).reading
-            query = StatusQuery(
-                side_effect_sql=side_effect, fingerprint=self._fingerprints.expression
-            )
-            status = await self._read_status(query)
-            self._fingerprints.stored = status.has_fingerprints
-            return status.reading
+        if self._lock.held:
+            status = await self._read_fingerprint()
+        elif self._read_only:
+            read_only = read_only_sql(self._session.backend_pid)
+            status = await self._read_status(StatusQuery(side_effect_sql=read_only))
+        elif claim:
+            status = await self._read_and_claim()
+        else:
+            status = await self._read_status(StatusQuery())
+        return status.reading
+
+    async def _read_fingerprint(self) -> StatusReply:
+        """Read the status and the fingerprint of the schema, under the lock."""
+        status = await self._read_status(StatusQuery(fingerprint=self._fingerprints.expression))
+        self._fingerprints.stored = status.has_fingerprints
+        return status
+
+    async def _read_and_claim(self) -> StatusReply:
+        """Read the status, and take the lock if there is no ledger yet and the lock is free."""
+        claim_sql = self._address.claim_sql(self._session.backend_pid)
         self._lock.held = None
         try:
-            claim_sql = self._address.claim_sql(pid)
-            query = StatusQuery(
-                side_effect_sql=side_effect, side_effect_without_ledger_sql=claim_sql
-            )
-            status = await self._read_status(query)
+            status = await self._read_status(StatusQuery(side_effect_without_ledger_sql=claim_sql))
         except LedgerError:
             self._lock.held = False
             raise
         self._lock.held = status.side_effect_done
-        return status.reading
+        return status
 
     async def read_last(self, row_ids: Collection[int] = ()) -> DatabaseStatus:
         """Read the final state, and release the lock in the same round trip.
