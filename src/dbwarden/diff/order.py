@@ -42,7 +42,13 @@ from dbwarden.schema import (
 from dbwarden.schema import Sequence as SchemaSequence
 from dbwarden.schema.closure import reachable
 
-FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_OBJECTS = 30, 31, 70, 80
+# Where nothing else decides, changes are sorted by stages. ``OBJECT_KINDS`` has those of creating
+# and altering each kind, 10 to 69. These are the others.
+DROPPED_FOREIGN_KEYS, DROPPED_CODE = 0, 1
+FOREIGN_KEYS, SEQUENCE_OWNERS = 30, 31
+"""After the tables that they refer to."""
+DROPPED_TABLES, DROPPED_OBJECTS = 70, 80
+"""Objects are dropped in the opposite order of their creation."""
 LOOSE = frozenset({ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE})
 IN_TABLE: tuple[tuple[type[Change], ObjectKind], ...] = (
     (Drop, ObjectKind.INDEX),
@@ -285,7 +291,7 @@ def _priority(change: Change) -> tuple[int, str, str, int, str]:
     rank = IN_TABLE.index(step) if step in IN_TABLE else len(IN_TABLE)
     match change:
         case Drop(obj=ForeignKey()):
-            stage = 0
+            stage = DROPPED_FOREIGN_KEYS
         case Drop(obj=SchemaSequence(owned_by=Ref() as owner)):
             stage, group = in_table, owner.table
         case Drop(obj=Table()):
@@ -293,7 +299,7 @@ def _priority(change: Change) -> tuple[int, str, str, int, str]:
         case Drop(obj=Part() | DefaultPrivileges()):
             stage = own
         case Drop() if own >= OBJECT_KINDS[ObjectKind.VIEW].stage:
-            stage = 1
+            stage = DROPPED_CODE
         case Drop():
             stage = DROPPED_OBJECTS + 20 - own // 2
         case Create(obj=ForeignKey()) | Alter(after=ForeignKey()):
