@@ -65,6 +65,16 @@ class Conversion:
 class Move:
     """A column that changes its type or its name; ``before`` and ``after`` are of the upgrade.
 
+    A second column is filled beside the live one, and the two change places in the switch. So
+    ``a int`` becomes ``a bigint``, and back, in these states:
+
+    =============  ============  ================  ============  ===============
+    direction      ``live``      ``second``        ``wanted``    ``retired``
+    =============  ============  ================  ============  ===============
+    upgrade        ``a int``     ``a__new bigint`` ``a bigint``  ``a__old int``
+    rollback       ``a bigint``  ``a__old int``    ``a int``     ``a__new bigint``
+    =============  ============  ================  ============  ===============
+
     ``new`` and ``old`` are the names of the second column before and after the switch. Of a renamed
     column they are the new and the old name, because each release uses its own.
     ``forward`` and ``backward`` convert values; the latter is ``None`` if there is no way back.
