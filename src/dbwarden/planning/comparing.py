@@ -100,13 +100,8 @@ def compare(
     whole = [row for row in orphans if row.state in _WHOLE]
     versioned = [row for row in whole if row.kind is HistoryKind.VERSIONED]
     newest = max((item.version for item in ordered if item.version is not None), default=None)
-    owner = ordered[0].database if ordered else None
-    if owner is not None and database not in (None, owner):
-        owner = database
-        pending = [replace(item, database=owner) for item in pending]
-        partial = [(row, item and replace(item, database=owner)) for row, item in partial]
-    return HistoryComparison(
-        database=owner,
+    history = HistoryComparison(
+        database=ordered[0].database if ordered else None,
         applied=tuple(applied),
         pending=tuple(pending),
         changed=tuple(changed),
@@ -117,6 +112,22 @@ def compare(
         partial=tuple(partial),
         out_of_order=_out_of_order(ordered, pending, orphans),
         backfilling=backfilling,
+    )
+    if database is None or history.database in (None, database):
+        return history
+    return _for_tenant(history, database)
+
+
+def _for_tenant(history: HistoryComparison, tenant: DatabaseName) -> HistoryComparison:
+    """Return *history* with the name of *tenant* instead of the owner of its files."""
+    return replace(
+        history,
+        database=tenant,
+        pending=tuple(replace(item, database=tenant) for item in history.pending),
+        out_of_order=tuple(replace(item, database=tenant) for item in history.out_of_order),
+        partial=tuple(
+            (row, item and replace(item, database=tenant)) for row, item in history.partial
+        ),
     )
 
 
@@ -136,14 +147,14 @@ def _out_of_order(
     versions = {item.version for item in pending}
     versioned = [item.version for item in ordered if item.version is not None]
     ran = [place for place, version in enumerate(versioned) if version not in versions]
-    before = set(versioned[: max(ran, default=0)])
+    overtaken = set(versioned[: max(ran, default=0)])  # files before the last one that ran
     return tuple(
         item
         for item in pending
         # A migration after the deployment is overtaken by those before a later deployment.
         if item.version is not None
         and item.phase != "post"
-        and (item.version in before or item.version < newest_orphan)
+        and (item.version in overtaken or item.version < newest_orphan)
     )
 
 

@@ -80,6 +80,7 @@ async def try_rows(
             if prints is not None:
                 empty = untried(schema, prints[0], migration)
                 return RowTrial(loses=_lost(*prints) if len(sections) > 1 else (), untried=empty)
+            # It cannot be rehearsed in a transaction, or something failed: try it in a copy.
             server = await session.scratch_server()
             copy = await server.create(copy_of=database)
             (trial,) = await try_filled(
