@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dbwarden.fastapi.tenants import tenant_session as tenant_session
 
 _HOMES = {
-    "DBWardenHealthRouter": "health",
+    "DBWardenHealthRouter": "health_router",
     "DBWardenStatusPage": "page",
     "dbwarden_lifespan": "lifespan",
     "get_session": "sessions",
