@@ -16,7 +16,7 @@ from coverage import Coverage
 from hypothesis import settings
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.binaries import BIN_VARIABLE
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.types import DatabaseName

@@ -12,7 +12,7 @@ import asyncpg
 import dbwarden
 from benchmarks.measure import Bar, Figure, Report, Timing
 from benchmarks.stage import Stage
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.types import DatabaseName
 
 PART = "backfills"

@@ -7,7 +7,7 @@ The public API is importable from here. Names are imported on first access, so t
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dbwarden.config.database_config import DatabaseConfig as DatabaseConfig
+    from dbwarden.config.database_options import DatabaseConfig as DatabaseConfig
     from dbwarden.config.loading import Project as Project
     from dbwarden.config.loading import load_project as load_project
     from dbwarden.errors import DBWardenError as DBWardenError
@@ -77,7 +77,7 @@ __version__ = "0.1.0"
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "config.loading": ("Project", "load_project"),
-    "config.database_config": ("DatabaseConfig",),
+    "config.database_options": ("DatabaseConfig",),
     "errors": ("DBWardenError",),
     "fleet": ("Outcome", "OutcomeState", "migrate_all"),
     "imports.alembic.project": ("AlembicOptions",),

@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import UnsupportedChange
 from dbwarden.operations.make_migrations import MakeMigrationsResult, make_migrations
 from dbwarden.operations.migrate import migrate

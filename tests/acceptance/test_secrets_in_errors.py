@@ -23,7 +23,7 @@ from sqlalchemy import text
 import dbwarden
 from dbwarden import errors
 from dbwarden.cli.app import run
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects import postgresql
 from dbwarden.dialects.postgresql.migrate import dialect
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer

@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 import dbwarden
 from dbwarden import fleet
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.authoring_dialect import PostgresAuthoringDialect
 from dbwarden.engines.opening import Engines
 from dbwarden.kinds import dialect_for

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from tests.conftest import MakeConfig
 from tests.integration.backfills.conftest import execute, query
 

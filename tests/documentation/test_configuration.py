@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dbwarden.config import libpq
-from dbwarden.config.database_config import OPTIONS, DatabaseConfig
+from dbwarden.config.database_options import OPTIONS, DatabaseConfig
 from dbwarden.config.loading import load_project
 from dbwarden.config.names import RESERVED
 

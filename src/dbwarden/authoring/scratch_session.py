@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.authoring import schema_cache as cache
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.authoring import (
     AuthoringDialect,
     Expression,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from dbwarden import telemetry
 from dbwarden.cli import output
 from dbwarden.cli.streams import show_line, wipe_line
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.printable import on_one_line
 from dbwarden.telemetry import Event
 

@@ -19,7 +19,7 @@ from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.progress import show_progress
 from dbwarden.cli.selection import Selection
 from dbwarden.cli.style import GREEN, RED, YELLOW, Cell, duration
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.fleet import Outcome, OutcomeState
 

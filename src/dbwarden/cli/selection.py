@@ -12,7 +12,7 @@ from dbwarden import fleet
 from dbwarden.cli import output
 from dbwarden.cli.options import CommandOptions, FleetOptions
 from dbwarden.config import loading
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.project import Project, is_glob
 from dbwarden.config.threads import in_own_thread
 from dbwarden.errors import UsageError

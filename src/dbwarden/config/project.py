@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.libpq import namespace_of
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.tenants import MIN_RELOAD_INTERVAL, SAMPLE, TenantFamily

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Required, TypedDict
 
-from dbwarden.config.database_config import UrlSource
+from dbwarden.config.database_options import UrlSource
 from dbwarden.types import DialectName, Location
 
 TenantIds = Iterable[str | int]

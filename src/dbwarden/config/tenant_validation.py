@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dbwarden.config.checks import OptionCheck, ValueProblem, is_url, reference, seconds, shown
-from dbwarden.config.database_config import OPTIONS
+from dbwarden.config.database_options import OPTIONS
 from dbwarden.config.names import problem_of_name
 from dbwarden.config.registry import TENANT_OPTIONS, IdSource, TenantDeclaration
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern

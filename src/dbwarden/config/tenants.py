@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from dbwarden.config.checks import is_record, shown
-from dbwarden.config.database_config import DatabaseConfig, call_function, name_of
+from dbwarden.config.database_options import DatabaseConfig, call_function, name_of
 from dbwarden.config.names import RESERVED
 from dbwarden.config.registry import IdSource
 from dbwarden.errors import ConfigurationError, ConnectError

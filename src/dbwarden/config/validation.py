@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbwarden.config.checks import ValueProblem
-from dbwarden.config.database_config import OPTIONS, URL_KINDS, DatabaseConfig, contradicting_time
+from dbwarden.config.database_options import OPTIONS, URL_KINDS, DatabaseConfig, contradicting_time
 from dbwarden.config.libpq import namespace_of
 from dbwarden.config.names import did_you_mean, suggest_keywords
 from dbwarden.config.option import EMBEDDED

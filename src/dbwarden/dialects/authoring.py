@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, LiteralString, Protocol
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.scratch_clients import ScratchClient
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions

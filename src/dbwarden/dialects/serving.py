@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.errors import DBWardenError
 from dbwarden.migration_history import DatabaseStatus

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import MigratorBusy
 from dbwarden.migration_history import LockHolder
 

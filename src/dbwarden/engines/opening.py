@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 from sqlalchemy.exc import DBAPIError
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.engines.served import Served, serve
 from dbwarden.errors import PoolExhausted
 from dbwarden.migration_history import DatabaseStatus

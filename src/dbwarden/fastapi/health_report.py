@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 import anyio
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.tenants import TenantFamily
 from dbwarden.errors import DBWardenError, NotStarted, TimedOut, UnknownDatabase
 from dbwarden.fastapi.probing import ProbeResult

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict, Unpack, assert_never
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.engines import MAX_OPEN_ENGINES
 from dbwarden.errors import DBWardenError, StartupFailed, UsageError
 from dbwarden.fastapi.sessions import check_declared

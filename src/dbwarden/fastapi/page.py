@@ -14,7 +14,7 @@ import anyio.to_thread
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import DBWardenError, UnknownDatabase
 from dbwarden.fastapi.health_report import (
     ANSWERED_WITHIN,

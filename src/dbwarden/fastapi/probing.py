@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.urls import url_class
 from dbwarden.engines import Engines, Served
 from dbwarden.errors import (

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
-from dbwarden.config.database_config import DatabaseConfig, UrlSource
+from dbwarden.config.database_options import DatabaseConfig, UrlSource
 from dbwarden.config.loading import load_project
 from dbwarden.config.project import Project
 from dbwarden.config.threads import in_own_thread

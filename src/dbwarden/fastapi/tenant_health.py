@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.tenants import TenantFamily
 from dbwarden.errors import DBWardenError
 from dbwarden.fastapi.state import Serving

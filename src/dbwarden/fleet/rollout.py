@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.migration import Migration, Requirement
 from dbwarden.fleet.dispatching import dispatch

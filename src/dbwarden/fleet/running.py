@@ -15,7 +15,7 @@ from typing import Generic, Never, TypeVar
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import DBWardenError, Interrupted, NotStarted, TimedOut
 from dbwarden.files.migration import Requirement
 from dbwarden.operations.operation import files_once, timed_out

@@ -8,7 +8,7 @@ from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.compare.user_choices import Answers
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.diff import differ
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.backfill.running import Backfills
 from dbwarden.errors import ConnectError, ConnectionLost, HistoryError, UsageError
 from dbwarden.files.migration import Migration

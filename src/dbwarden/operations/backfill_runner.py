@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.backfill.code import work_of_steps
 from dbwarden.dialects.backfill.running import Backfills
 from dbwarden.dialects.backfill.work import BackfillWork, BatchDone, BatchRefused

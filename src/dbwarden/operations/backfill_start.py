@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.backfill.running import Backfills
 from dbwarden.dialects.backfill.work import SMALL
 from dbwarden.dialects.base import Connection, OnDone, PendingMigration

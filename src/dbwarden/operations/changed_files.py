@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import UsageError
 
 

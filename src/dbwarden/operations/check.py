@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import assert_never, get_args
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.files.backfills import advise_on_edited_backfill
 from dbwarden.migration_history import BackfillState
 from dbwarden.operations.foreign import Tool, read_foreign_state

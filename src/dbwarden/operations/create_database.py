@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import NewDatabase
 from dbwarden.errors import DatabaseExists, UsageError
 from dbwarden.operations.migrate import MigrateResult

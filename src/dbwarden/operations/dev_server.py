@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.embedded import ADDRESS, address_of, is_listening, url_in
 from dbwarden.config.option import EMBEDDED
 from dbwarden.errors import UsageError

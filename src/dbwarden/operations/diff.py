@@ -22,7 +22,7 @@ from dbwarden.authoring.generate.plan import PlanRequest, render
 from dbwarden.authoring.labels import display_name
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import statement_lines
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Alter, Change, Create, Drop
 from dbwarden.diff.statements import DEFAULT_OPTIONS

@@ -7,7 +7,7 @@ from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.collect.foreign_histories import without_ledgers
 from dbwarden.authoring.collect.other_databases import read_live
 from dbwarden.authoring.scratch_session import open_scratch_session
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.drawing.diagram import Diagram, diagram_of
 from dbwarden.drawing.page import POLICY, page
 from dbwarden.errors import UsageError

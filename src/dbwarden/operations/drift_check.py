@@ -6,7 +6,7 @@ from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.labels import shorten
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.diff import diff
 from dbwarden.errors import DriftFound
 from dbwarden.files.migration import Migration

@@ -17,7 +17,7 @@ from dbwarden.authoring.compare.left_out import LeftOut
 from dbwarden.authoring.prove.verdict import differences
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.models_code import is_serial, module
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.diff import diff
 from dbwarden.errors import NotProven, UsageError
 from dbwarden.operations.operation import operation

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.migration_history import LedgerRow
 from dbwarden.operations.operation import dialect_of, operation

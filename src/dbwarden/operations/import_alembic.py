@@ -11,7 +11,7 @@ from dbwarden import telemetry
 from dbwarden.authoring.prove.verdict import Verdict
 from dbwarden.authoring.scratch_session import open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, Note, migration_text
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.files.directives import declare_origin
 from dbwarden.files.lexing import lexis_of

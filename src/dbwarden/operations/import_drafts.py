@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dbwarden.authoring.scratch_session import ScratchSession
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.errors import ImportFailed, MigrationFileError, ScratchRefused, UsageError
 from dbwarden.files.folder import next_version

@@ -6,7 +6,7 @@ import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.authoring.scratch_session import open_scratch_session
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.authoring import as_migration
 from dbwarden.files.lexing import has_code
 from dbwarden.files.migration import Origin

@@ -10,7 +10,7 @@ _CONFIGURATION = '''\
 
 import os
 
-from dbwarden.config import database_config
+from dbwarden.config import database_options
 
 database_config(
     database_name="{name}",

@@ -10,7 +10,7 @@ from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.prove.row_trials import type_change_effects
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.folder import read_names

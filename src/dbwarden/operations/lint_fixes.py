@@ -12,7 +12,7 @@ from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.prove.row_trials import try_rows
 from dbwarden.authoring.prove.verdict import differences
 from dbwarden.authoring.scratch_session import ScratchSession, Source
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import MigrationFileError, ScratchRefused, UsageError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.migration_history import LockHolder
 from dbwarden.operations.operation import dialect_of, operation, read_status
 from dbwarden.types import DatabaseName

@@ -18,7 +18,7 @@ from dbwarden.authoring.write.header_notes import (
     notes_of,
 )
 from dbwarden.authoring.write.migration_text import Header, SetPlace, lock_lines, migration_text
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import NotProven
 from dbwarden.files.declarations import covers
 from dbwarden.files.folder import next_version

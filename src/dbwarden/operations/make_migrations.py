@@ -9,7 +9,7 @@ from dbwarden.authoring.compare.comparison import compare_with_models
 from dbwarden.authoring.compare.left_out import unclaimed
 from dbwarden.authoring.compare.user_choices import Answers, Asker
 from dbwarden.authoring.scratch_session import open_scratch_session
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_names
 from dbwarden.files.template import empty_migration

@@ -9,7 +9,7 @@ from typing import Literal
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, StatementFailed
 from dbwarden.files.migration import Migration, Phase

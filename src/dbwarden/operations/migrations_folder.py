@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.folder import next_version, read_names, write_migration
 from dbwarden.files.locks import try_lock

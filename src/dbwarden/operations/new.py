@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.files.folder import next_version, read_names, write_migration
 from dbwarden.files.naming import slug, versioned_name
 from dbwarden.files.template import empty_migration

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import Dialect, Step
 from dbwarden.errors import DBWardenError, MigrationFileError, TimedOut, UsageError
 from dbwarden.files.folder import read_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import (
     ConnectError,
     MigrationFileError,

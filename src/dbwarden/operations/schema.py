@@ -13,7 +13,7 @@ from dbwarden.authoring.prove.proving import prove
 from dbwarden.authoring.prove.verdict import Verdict
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, Note, migration_text, section_lines
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import Connection
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_names

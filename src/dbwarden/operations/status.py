@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import MigrationFileError, PartialMigration
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for

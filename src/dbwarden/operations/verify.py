@@ -19,7 +19,7 @@ from dbwarden.authoring.prove.row_trials import (
 )
 from dbwarden.authoring.prove.verdict import Verdict, differences
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.errors import DBWardenError, NotProven, ScratchRefused
 from dbwarden.files.declarations import covers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import AccessDenied, ConnectError, TimedOut
 from dbwarden.operations.operation import operation, read_status
 from dbwarden.types import DatabaseName

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, assert_never
 
 from anyio.from_thread import start_blocking_portal
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.urls import parse_url
 from dbwarden.operations.migrate import migrate
 

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from dbwarden.authoring.compare.left_out import LeftOut
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.operations.make_migrations import MakeMigrationsResult, make_migrations
 from dbwarden.operations.migrate import migrate

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.operations.diff import drift
 from dbwarden.operations.make_migrations import MakeMigrationsResult, make_migrations
 from dbwarden.operations.migrate import migrate

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import DBWardenError
 from dbwarden.operations.make_migrations import make_migrations
 from dbwarden.operations.migrate import migrate

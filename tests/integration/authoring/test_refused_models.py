@@ -6,7 +6,7 @@ import sys
 import anyio
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import ConfigurationError, DBWardenError, StatementFailed
 from dbwarden.operations.diff import DiffResult, check_models, drift
 from dbwarden.operations.make_migrations import make_migrations

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.operations.verify import Verified, VerifyResult, verify
 from dbwarden.types import DatabaseName

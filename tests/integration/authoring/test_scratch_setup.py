@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import ConfigurationError, StatementFailed, UsageError
 from dbwarden.operations.diff import check_models, drift
 from dbwarden.operations.generate_models import generate_models

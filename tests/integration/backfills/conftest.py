@@ -8,7 +8,7 @@ import anyio.to_thread
 import asyncpg
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from tests.conftest import MakeConfig
 
 USERS = "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, country text, hits int);"

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 
 CONFIGURATION = """
 from dbwarden import database_config

@@ -5,7 +5,7 @@ import asyncpg
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.operations import backfill_start
 from tests.conftest import MakeConfig
 from tests.integration.backfills.conftest import (

@@ -5,7 +5,7 @@ import pytest
 
 import dbwarden
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import (
     BackfillUnfinished,
     ChangedMigration,

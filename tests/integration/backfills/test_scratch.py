@@ -3,7 +3,7 @@
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from tests.integration.backfills.conftest import FILL, HEADER, USERS, write
 
 pytestmark = pytest.mark.anyio

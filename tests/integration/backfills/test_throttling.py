@@ -10,7 +10,7 @@ import pytest
 
 import dbwarden
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.operations import backfill_start
 from tests.conftest import MakeConfig

@@ -9,7 +9,7 @@ from textwrap import dedent
 import asyncpg
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import HistoryError, ImportFailed, UsageError
 from dbwarden.operations.baseline import baseline_from

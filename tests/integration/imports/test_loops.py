@@ -7,7 +7,7 @@ from textwrap import dedent
 import asyncpg
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.operations.import_alembic import AlembicOptions, import_alembic
 from dbwarden.operations.migrate import migrate
 from tests.conftest import MakeConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import ImportFailed, UsageError
 from dbwarden.operations.baseline import baseline_from
 from dbwarden.operations.import_drafts import ImportResult

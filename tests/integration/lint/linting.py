@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dbwarden.authoring.scratch_session import ScratchSession
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.loading import load_project
 from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import parse

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import UsageError
 from dbwarden.operations.verify import verify

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch import sizes
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.linting.sizes import dump_stats

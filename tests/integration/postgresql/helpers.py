@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import asyncpg
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.postgresql.migrate.connection import PostgresConnection
 from dbwarden.dialects.postgresql.migrate.dialect import DIALECT

@@ -12,7 +12,7 @@ import pytest
 
 import dbwarden
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.postgresql.migrate.connecting import application_name
 from dbwarden.dialects.postgresql.migrate.dialect import DIALECT

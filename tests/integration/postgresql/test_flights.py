@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import LedgerAppeared
 from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration, steps_checksum
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import LockTimeout, PartialMigration, ReadOnlyDatabase, StatementFailed

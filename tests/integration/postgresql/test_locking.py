@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate import lock as locks
 from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.errors import LedgerError, MigratorBusy

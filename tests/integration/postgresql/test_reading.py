@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate.dialect import DIALECT
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.postgresql.migrate import batching as messages
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer

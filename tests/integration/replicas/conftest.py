@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.operations.migrate import migrate
 from dbwarden.types import DatabaseName

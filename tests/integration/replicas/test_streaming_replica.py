@@ -7,7 +7,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import embedded_server
 from dbwarden.errors import ConnectError
 from dbwarden.operations.check import CheckResult, check

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import Connection, Dialect
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import LedgerError
 from dbwarden.operations.history import history
 from dbwarden.operations.migrate import migrate

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
 from dbwarden.errors import UsageError
 from dbwarden.kinds import dialect_for

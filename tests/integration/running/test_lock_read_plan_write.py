@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import HistoryError, StatementFailed, UsageError
 from dbwarden.migration_history import State
 from dbwarden.operations.lock import unlock

@@ -3,7 +3,7 @@
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import PhaseOrder
 from dbwarden.operations.migrate import MigrateResult
 from tests.integration.backfills.conftest import execute, query

@@ -5,7 +5,7 @@ from typing import TypedDict, Unpack
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.fleet import run
 from tests.integration.running.conftest import states, write, write_tables

@@ -10,7 +10,7 @@ import anyio
 import anyio.abc
 from anyio.streams.text import TextReceiveStream
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.operations.migrations_folder import lock_folder
 from tests.integration.running.conftest import (
     another_migrator,

@@ -20,7 +20,7 @@ import pytest
 import structlog  # noqa: F401 - the first event would load it, and block for that once
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import Connection, PendingMigration
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import DBWardenError
 from dbwarden.kinds import dialect_for
 from dbwarden.operations.migrate import migrate

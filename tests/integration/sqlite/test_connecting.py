@@ -129,7 +129,7 @@ def as_nobody(folder: Path, code: str) -> str:
         from pathlib import Path
         from dataclasses import replace
         import anyio
-        from dbwarden.config.database_config import DatabaseConfig
+        from dbwarden.config.database_options import DatabaseConfig
         from dbwarden.kinds import dialect_for
         from dbwarden.errors import DBWardenError
         root = Path({str(folder)!r})

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 import dbwarden
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import AccessDenied, DatabaseExists, StatementFailed, UsageError
 from dbwarden.operations.create_database import CreateDatabaseResult, create_database

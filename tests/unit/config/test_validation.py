@@ -10,7 +10,7 @@ import pytest
 
 from dbwarden.config import checks
 from dbwarden.config.checks import ValueProblem
-from dbwarden.config.database_config import OPTIONS, DatabaseConfig
+from dbwarden.config.database_options import OPTIONS, DatabaseConfig
 from dbwarden.config.option import Option
 from dbwarden.config.registry import (
     TENANT_OPTIONS,

@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from dbwarden import fleet, telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import DBWardenError, NotStarted, TimedOut
 from dbwarden.fleet import Limits, OutcomeState, Task, run, run_tasks
 from dbwarden.types import DatabaseName

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import TimedOut
 from dbwarden.operations.operation import within
 from dbwarden.types import DatabaseName

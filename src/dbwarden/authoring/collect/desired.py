@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from dbwarden.authoring.collect.desired_state import Compilation, DesiredState
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.authoring import as_migration
 from dbwarden.errors import ConfigurationError, UsageError

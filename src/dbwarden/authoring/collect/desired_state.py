@@ -10,7 +10,7 @@ from dbwarden.authoring.collect.hints import NO_HINTS, Hints
 from dbwarden.authoring.collect.refused import RefusedModel, name_origin, without
 from dbwarden.authoring.collect.set_up import SetUp
 from dbwarden.authoring.scratch_session import Source
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase
 from dbwarden.errors import ScratchRefused
 from dbwarden.files.migration import Migration

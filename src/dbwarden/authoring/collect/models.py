@@ -19,7 +19,7 @@ from dbwarden.authoring.collect.modules import (
     names_assigned,
 )
 from dbwarden.authoring.collect.set_up import SetUp
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 
 

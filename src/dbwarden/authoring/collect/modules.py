@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.names import did_you_mean
 from dbwarden.errors import ConfigurationError
 from dbwarden.secrets import clean_cause, describe_error

@@ -36,7 +36,7 @@ from dbwarden.authoring.compare.partitions import counted, refs_of, undeclared
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source, chain
 from dbwarden.authoring.subsets import belongs
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.diff.changes import Renaming
 from dbwarden.diff.renames import apply_renames
 from dbwarden.errors import DBWardenError, ScratchRefused, UnsupportedChange

@@ -6,7 +6,7 @@ from dbwarden.cli import output
 from dbwarden.cli.options import CommandOptions
 from dbwarden.cli.selection import load_project
 from dbwarden.cli.style import pluralize, relative
-from dbwarden.config.database_config import URL_KINDS, DatabaseConfig
+from dbwarden.config.database_options import URL_KINDS, DatabaseConfig
 from dbwarden.config.project import Project
 from dbwarden.config.tenants import TenantFamily
 from dbwarden.fleet.documents import Json, plain

@@ -15,7 +15,7 @@ from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Outcomes, Texts, report, results_of, run
 from dbwarden.cli.selection import Selection, Which, load_project, select
 from dbwarden.cli.style import pluralize, relative
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.linting.findings import SEVERITIES, LintFinding, LintSeverity
 from dbwarden.linting.formats import FORMATS, Format, Report

@@ -15,7 +15,7 @@ from dbwarden.cli.prompting import Terminal, can_ask
 from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Texts, report, run
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import relative
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.fleet import Outcome
 from dbwarden.operations.make_migrations import MakeMigrationsResult

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from dbwarden import __version__, telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.loading import load_project
 from dbwarden.config.project import Project
 from dbwarden.config.threads import in_own_thread

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase, ScratchServer
 from dbwarden.errors import ImportFailed, UsageError
 from dbwarden.imports.process import Child, last_lines, start_child

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase, ScratchServer
 from dbwarden.errors import ImportFailed
 from dbwarden.imports.process import Child, last_lines, start_child

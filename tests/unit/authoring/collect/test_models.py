@@ -13,7 +13,7 @@ from dbwarden.authoring.collect.desired import read_desired
 from dbwarden.authoring.collect.desired_state import Compilation
 from dbwarden.authoring.collect.models import OwnedMetadata, owned_tables
 from dbwarden.authoring.collect.modules import nearest, unknown_paths
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.authoring_dialect import AUTHORING_DIALECT
 from dbwarden.errors import ConfigurationError
 from dbwarden.types import DatabaseName

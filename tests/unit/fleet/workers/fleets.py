@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.fleet import Task
 from dbwarden.operations.status import status
 from dbwarden.types import DatabaseName

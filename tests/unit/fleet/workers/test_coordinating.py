@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from dbwarden import fleet, telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.project import Project
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.fleet import Outcome, OutcomeState

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.backfill.keys import TableKey
 from dbwarden.dialects.backfill.running import BatchSession
 from dbwarden.dialects.backfill.work import SMALL, BackfillWork, BatchRefused, Pressure

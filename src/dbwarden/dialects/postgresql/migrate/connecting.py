@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import asyncpg
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.libpq import asyncpg_arguments, unreadable_files
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.ledger_values import Writer

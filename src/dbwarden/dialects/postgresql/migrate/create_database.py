@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import anyio
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.base import NewDatabase
 from dbwarden.dialects.postgresql.migrate.connecting import open_session

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import NewDatabase, Step
 from dbwarden.dialects.postgresql.migrate.connecting import open_session
 from dbwarden.dialects.postgresql.migrate.connection import PostgresConnection

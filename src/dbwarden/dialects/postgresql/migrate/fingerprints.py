@@ -1,7 +1,7 @@
 """Read and record the fingerprint of the schema over the connection that holds the lock."""
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.libpq import namespace_of
 from dbwarden.dialects.postgresql.migrate import history_rows
 from dbwarden.dialects.postgresql.migrate.batching import milliseconds

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.lowlevel
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration, Step
 from dbwarden.dialects.ledger_rows import StepRecords
 from dbwarden.dialects.postgresql.migrate import recovery

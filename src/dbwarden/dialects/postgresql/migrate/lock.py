@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LOCK_CLASS,
     LedgerAddress,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import OnDone, PendingMigration, Step
 from dbwarden.dialects.postgresql.migrate.batching import (
     DONE,

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 import asyncpg
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL, parse_url
 from dbwarden.dialects.authoring import ScratchAddress, TimeUnit
 from dbwarden.dialects.postgresql import ddl

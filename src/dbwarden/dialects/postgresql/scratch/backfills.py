@@ -5,7 +5,7 @@ from functools import partial
 
 import asyncpg
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.backfill.code import work_of_steps
 from dbwarden.dialects.backfill.running import Backfills
 from dbwarden.dialects.base import Step

@@ -1,6 +1,6 @@
 """Name and create the default namespace of a scratch database. Pure."""
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.libpq import namespace_of
 from dbwarden.quoting import quoted
 

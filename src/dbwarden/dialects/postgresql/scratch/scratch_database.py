@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 import asyncpg
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.libpq import search_path
 from dbwarden.dialects.authoring import (
     Expression,

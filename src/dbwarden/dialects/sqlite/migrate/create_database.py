@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import closing
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import NewDatabase
 from dbwarden.dialects.sqlite.migrate.opening import Target, target_of
 from dbwarden.dialects.sqlite.migrate.statement_errors import check_file, opening_failed

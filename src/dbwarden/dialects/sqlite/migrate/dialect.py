@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.sqlite.migrate.connection import SQLiteConnection, opened
 from dbwarden.dialects.sqlite.migrate.create_database import create_database

@@ -4,7 +4,7 @@ import hashlib
 import re
 import sqlite3
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.migration_history import backfill_table
 
 ALGORITHM = "v1:sqlite"

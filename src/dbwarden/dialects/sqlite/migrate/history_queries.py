@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.ledger_rows import COLUMNS, FINGERPRINTS, columns_sql
 from dbwarden.dialects.ledger_values import Value
 from dbwarden.dialects.sqlite.migrate.opening import find_table

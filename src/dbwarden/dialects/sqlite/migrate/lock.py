@@ -22,7 +22,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.sqlite.migrate.statement_errors import lock_failed
 from dbwarden.dialects.sqlite.migrate.threads import run_uninterrupted
 from dbwarden.dialects.waiting import backoff, wait_for_migrator

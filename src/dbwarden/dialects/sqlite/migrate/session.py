@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.base import ForeignHistory
 from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures

@@ -8,7 +8,7 @@ from typing import LiteralString, TypeVar
 
 import anyio
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.dialects.authoring import Repeated, ScratchDatabase, TimeUnit
 from dbwarden.dialects.ledger_values import Writer
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike

@@ -8,7 +8,7 @@ import sqlalchemy.dialects.sqlite.aiosqlite  # noqa: F401  # loaded here, not in
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, StaticPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from dbwarden.config.database_config import DatabaseConfig
+from dbwarden.config.database_options import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.sqlite.migrate.dialect import DIALECT
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger, open_backfills

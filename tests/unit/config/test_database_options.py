@@ -12,7 +12,7 @@ import anyio
 import pytest
 import sqlalchemy
 
-from dbwarden.config.database_config import DatabaseConfig, name_of
+from dbwarden.config.database_options import DatabaseConfig, name_of
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.types import DatabaseName
 

@@ -1,4 +1,4 @@
-"""One database's configuration, as a value."""
+"""The options of one database, as a value: what ``database_config(...)`` becomes."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
