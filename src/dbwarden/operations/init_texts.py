@@ -10,7 +10,7 @@ _CONFIGURATION = '''\
 
 import os
 
-from dbwarden.config import database_options
+from dbwarden.config import database_config
 
 database_config(
     database_name="{name}",
