@@ -65,7 +65,7 @@ class Conversion:
 class Move:
     """A column that changes its type or its name; ``before`` and ``after`` are of the upgrade.
 
-    A second column is filled beside the live one, and the two change places in the switch. So
+    A second column is filled next to the live one, and the two change places in the switch. So
     ``a int`` becomes ``a bigint``, and back, in these states:
 
     =============  ============  ================  ============  ===============
