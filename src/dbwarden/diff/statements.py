@@ -84,7 +84,7 @@ class RenderOptions:
         back: Whether the SQL is for the rollback.
         using_back: Conversion expressions of the other direction.
         rewritten: Columns whose plain change rewrites or scans their table under a strong lock.
-        allow_rewrite: Columns that may be changed by the plain form all the same.
+        allow_rewrite: Columns that may be changed by the plain form anyway.
         stages: The stages of the upgrade's objects, for the rollback.
         together: Whether to leave removals in the file of the other changes, if that is possible.
         renames_in_use: The upgrade's renames of columns and tables that keep both names meanwhile.

@@ -58,5 +58,5 @@ async def refuse_drift(config: DatabaseConfig, history: HistoryComparison) -> No
             database=config.database_name,
             next_step=f"See the difference: dbwarden diff -d {config.database_name}. Undo it, or "
             f"adopt it: dbwarden diff --adopt -d {config.database_name} -m 'hot fix'. To migrate "
-            "all the same, leave out --check-drift.",
+            "anyway, leave out --check-drift.",
         )

@@ -56,7 +56,7 @@ async def make_migrations(
         using: Expressions that convert old values, by column.
         rollback_using: Expressions that convert new values back in the rollback, by column.
         online: Use forms that do not block reads and writes; that may be several files.
-        allow_rewrite: Columns whose change may rewrite their table all the same: ``users.age``.
+        allow_rewrite: Columns whose change may rewrite their table anyway: ``users.age``.
         allow_rename: Tables and columns that ``online`` renames in place: ``users.nick``.
         unproven: Write the migration even if it could not be proven.
         allow_failing_on_rows: Write it even if a column has no value for existing rows.

@@ -123,6 +123,15 @@ async def test_what_has_no_such_form_is_refused_by_name(project: Project, name: 
     assert not any(item.backfill for item in made.files)
 
 
+async def test_a_type_changes_next_to_a_new_replica_identity(project: Project) -> None:
+    project.models(BEFORE.replace("| None", ""))
+    await project.made("before")
+    project.models(BEFORE.replace("| None", "").replace("amount: Mapped[int]", AMOUNT) + IDENTITY)
+    made = await project.make("after", online=True)
+    assert made.proven
+    assert any(item.backfill for item in made.files)
+
+
 RENAME = """
 import uuid
 

@@ -57,7 +57,7 @@ class Answers:
         rollback_using: The same for the way back: new values into old ones.
         allow_failing_on_rows: Whether a column may become NOT NULL without a value for rows.
         online: Whether to use the forms that do not block reading and writing.
-        allow_rewrite: Columns that may be changed by a form that rewrites their table all the same.
+        allow_rewrite: Columns that may be changed by a form that rewrites their table anyway.
         allow_rename: Tables and columns in use to rename in place, by their old names.
         asker: ``None`` without a terminal.
     """

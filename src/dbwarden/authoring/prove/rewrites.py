@@ -126,6 +126,6 @@ def _refusal(draft: RawFinding) -> UnsupportedChange:
     return UnsupportedChange(
         f"--online has no form of a change of {draft.table} that does not block. Its statement "
         f"{draft.message}: {shown}",
-        next_step=f"Write it all the same with --allow-rewrite {draft.table}, or leave this change "
+        next_step=f"Write it anyway with --allow-rewrite {draft.table}, or leave this change "
         "to a migration of its own.",
     )

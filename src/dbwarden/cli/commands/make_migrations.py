@@ -48,7 +48,7 @@ class Choices:
     online: bool = False
     "Use forms that do not block reads and writes; that may be several files."
     allow_rewrite: tuple[str, ...] = ()
-    "With --online: a column whose change may rewrite its table all the same: users.age."
+    "With --online: a column whose change may rewrite its table anyway: users.age."
     allow_rename: tuple[str, ...] = ()
     "With --online: a table or column to rename in place, while nothing uses it: users.nick."
     unproven: bool = False

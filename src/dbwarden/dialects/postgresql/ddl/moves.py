@@ -313,7 +313,7 @@ def obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[s
         yield "it becomes or stops being an identity column as well"
     if move.before.generated or move.after.generated:
         yield "it is a generated column"
-    if _replica_columns(ctx.current, move) != _replica_columns(ctx.desired, move):
+    if _identifies_rows(ctx.current, move) != _identifies_rows(ctx.desired, move):
         yield "it joins or leaves the replica identity as well"
     if move.before.not_null_state or move.after.not_null_state:
         yield "its NOT NULL is NOT VALID or NO INHERIT"
@@ -343,19 +343,19 @@ def late_readers(ctx: Context, changes: Sequence[Change], start: AbstractSet[Ref
                 yield f"{change.ref} uses it and is dropped as well"
 
 
-def _replica_columns(schema: Schema, move: Move) -> frozenset[str]:
-    """Return the columns of the index that is the replica identity of the moved column's table."""
-    table = schema.table(move.table)
+def _identifies_rows(schema: Schema, move: Move) -> bool:
+    """Return whether the moved column is in the index that is the replica identity."""
+    table, names = schema.table(move.table), {move.before.name, move.after.name}
     if table is None or table.replica_index is None:
-        return frozenset()
-    index = next((it for it in _items(table) if it.name == table.replica_index), None)
-    match index:
+        return False
+    item = next((it for it in _items(table) if it.name == table.replica_index), None)
+    match item:
         case Index():
-            return frozenset(key.column for key in index.columns if key.column is not None)
+            return any(key.column in names for key in item.columns)
         case Key():
-            return frozenset(index.columns)
+            return not names.isdisjoint(item.columns)
         case _:
-            return frozenset()
+            return False
 
 
 def _moved_sequences(changes: Sequence[Change], owners: AbstractSet[Ref]) -> Iterator[str]:
